@@ -1,0 +1,99 @@
+"""What both servers share: a folder, a free port, a process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+class ServerMissing(Exception):
+    """No binary was found; the message says what to install."""
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def package_folder(name: str) -> Path | None:
+    """Where an installed package lies, without importing it."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec is not None and spec.origin else None
+
+
+def unprivileged() -> str | None:
+    """A user to run as when the tests run as root, which PostgreSQL refuses; else None."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in known)
+
+
+class Server:
+    """A process with a folder of its own, on a free port."""
+
+    def __init__(self, prefix: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=f"gobstopper-{prefix}-"))
+        self.port = free_port()
+        self.user: str | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        """The command line."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """True if it answers."""
+        raise NotImplementedError
+
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, patience: float = 30.0) -> None:
+        """Start it, on the same data as before, and wait until it answers."""
+        if self.running():
+            return
+        log = self.folder / "server.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self.command(), stdout=output, stderr=output, cwd=self.folder, user=self.user, start_new_session=True
+            )
+        deadline = time.monotonic() + patience
+        while not self.ready():
+            if not self.running() or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.command()[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> None:
+        if self._process is not None and self.running():
+            if number == signal.SIGKILL:
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
+            self._process.wait(30)
+        self._process = None
+
+    def remove(self) -> None:
+        """End it and delete its data."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
