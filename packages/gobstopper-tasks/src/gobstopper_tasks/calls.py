@@ -1,0 +1,181 @@
+"""A call of a task that is not made yet: what `add_many`, `chain` and `gather` take."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from .errors import InvalidTask
+from .ids import task_id
+from .registry import Registry, TaskDefinition, check_into
+from .task import JSON, TaskPriority, TaskSpec
+
+Delay = float | timedelta | None
+
+_PRIORITIES = frozenset(TaskPriority)
+
+
+class Call:
+    """One task to be, made by `TaskQueue.call`."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+
+    @property
+    def id(self) -> str:
+        """The id that the task will have."""
+        return self.spec.id
+
+    def then(self, following: Call | Chain) -> Chain:
+        """A chain: `following` runs once this one has succeeded."""
+        return Chain((self,)).then(following)
+
+
+class Chain:
+    """Calls that run one after the other.
+
+    If one fails, those after it are cancelled (unless made with `always=True`).
+    """
+
+    __slots__ = ("calls",)
+
+    def __init__(self, calls: tuple[Call, ...]) -> None:
+        self.calls = calls
+
+    def then(self, following: Call | Chain) -> Chain:
+        """The same with one more link."""
+        return Chain(self.calls + (following.calls if isinstance(following, Chain) else (following,)))
+
+    def specs(self) -> list[TaskSpec]:
+        """The specs, each after the one before it."""
+        linked: list[TaskSpec] = []
+        for call in self.calls:
+            plain(call.spec, "a chain")
+            after = (linked[-1].id,) if linked else call.spec.after
+            linked.append(msgspec.structs.replace(call.spec, after=after))
+        return linked
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The ids of a `gather`: its members, and the task that runs after all of them (or None)."""
+
+    members: list[str]
+    then: str | None = None
+
+
+def gathered(members: list[Call], then: Call) -> list[TaskSpec]:
+    """The specs of a group, the last one after all the others."""
+    for call in (*members, then):
+        plain(call.spec, "a group")
+    specs = [call.spec for call in members]
+    after = tuple(spec.id for spec in specs)
+    return [*specs, msgspec.structs.replace(then.spec, after=after, gathered=True)]
+
+
+def plain(spec: TaskSpec, where: str) -> None:
+    """Refuse keys in linked tasks: what comes after an id could wait for a task that is never made."""
+    if spec.unique_key is not None or spec.idempotency_key is not None:
+        raise InvalidTask(f"task {spec.name!r}: a task in {where} cannot have a unique_key or an idempotency_key")
+
+
+def make_spec(
+    registry: Registry,
+    name: str,
+    args: Mapping[str, Any] | None,
+    kwargs: dict[str, Any],
+    category: str | None,
+    priority: int,
+    max_retries: int | None,
+    delay: Delay,
+    run_at: datetime | float | None,
+    unique_key: str | None,
+    idempotency_key: str | None,
+    always: bool = False,
+    into: str | None = None,
+    id: str | None = None,  # noqa: A002 - the field's own name
+) -> TaskSpec:
+    """A checked spec; raises `InvalidTask` or `UnknownTask`."""
+    values = {**args, **kwargs} if args else kwargs
+    if args and len(values) != len(args) + len(kwargs):
+        raise InvalidTask(
+            f"task {name!r}: {', '.join(args.keys() & kwargs.keys())} is given twice, in args and by name"
+        )
+    definition = registry.tasks.get(name)
+    if definition is None:
+        if category is None:
+            definition = registry[name]  # raises, naming near ones
+        definition = _unregistered(name)
+    else:
+        if into is not None:
+            check_into(into)
+        definition.check(values, into)
+        if unique_key is None and definition.unique:
+            unique_key = unique_text(definition.unique, values)
+    now = time.time()
+    due, relative = (0.0, False) if delay is None and run_at is None else when(name, delay, run_at, now)
+    try:
+        encoded = JSON.encode(values)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidTask(f"task {name!r}: its arguments cannot be stored as JSON: {error}") from error
+    if priority not in _PRIORITIES:
+        raise InvalidTask(f"task {name!r}: priority={priority!r} is not a TaskPriority (0 to 3)")
+    if max_retries is not None and max_retries < 0:
+        raise InvalidTask(f"task {name!r}: max_retries={max_retries} must be 0 or more")
+    return TaskSpec(
+        id=id or task_id(),
+        name=name,
+        category=category or definition.category,
+        args=msgspec.Raw(encoded),
+        priority=int(priority),
+        max_retries=definition.max_retries if max_retries is None else max_retries,
+        added_at=now,
+        due=due,
+        relative=relative,
+        unique_key=unique_key,
+        idempotency_key=idempotency_key,
+        always=always,
+        into=into,
+        result_ttl=definition.result_ttl,
+    )
+
+
+def when(name: str, delay: Delay, run_at: datetime | float | None, now: float) -> tuple[float, bool]:
+    """`(due, relative)` of a delay in seconds or a point in time."""
+    if delay is not None and run_at is not None:
+        raise InvalidTask(f"task {name!r}: give delay or run_at, not both")
+    if delay is not None:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        if not math.isfinite(seconds):
+            raise InvalidTask(f"task {name!r}: delay={delay!r} is not a number of seconds")
+        return (now + seconds, True) if seconds > 0 else (0.0, False)
+    if isinstance(run_at, datetime):
+        if run_at.tzinfo is None:
+            raise InvalidTask(
+                f"task {name!r}: run_at={run_at!r} has no time zone; write datetime.now(UTC) or add tzinfo="
+            )
+        return run_at.timestamp(), False
+    moment = float(run_at or 0)
+    if not math.isfinite(moment):
+        raise InvalidTask(f"task {name!r}: run_at={run_at!r} is no point in time")
+    return moment, False
+
+
+def unique_text(unique: bool | Callable[..., str], values: dict[str, Any]) -> str:
+    """The key of `@task(unique=…)`: all arguments, or what the function makes of them."""
+    if callable(unique):
+        return str(unique(**values))
+    return msgspec.json.encode(values, order="sorted").decode()
+
+
+def _unregistered(name: str) -> TaskDefinition:
+    # A producer that does not know the function: the defaults of @task, and the call is checked where it runs.
+    def unknown(**kwargs: Any) -> None: ...
+
+    return TaskDefinition(unknown, name, "default", 3, None, None, False, None, 86_400.0, 3)

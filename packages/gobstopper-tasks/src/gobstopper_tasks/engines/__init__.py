@@ -1,0 +1,1 @@
+"""The engines; each is imported only when a URL asks for it."""

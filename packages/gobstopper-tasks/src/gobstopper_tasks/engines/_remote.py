@@ -1,0 +1,295 @@
+"""What the engines on a server share: PgQueuer and streaq hand out ids, a store beside them knows everything else.
+
+Their queues deliver a *ticket*, `<task id>/<number>`; the store decides whether that ticket still counts (the task
+may be final, cancelled, or published anew meanwhile). So whatever the queue delivers twice or late, a task that
+ended does not run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from ..cron import CronEntry, CronLoop
+from ..engine import Filter, Fire, Handler, Running
+from ..errors import TaskStoreClosed, TaskStoreUnavailable
+from ..ids import task_id
+from ..registry import Registry, limits_of
+from ..task import FINAL, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec
+
+log = logging.getLogger("gobstopper.tasks")
+
+Limits = dict[str, tuple[int | None, int | None, float]]
+
+_POLL = 1.0  # seconds after which a waiter looks for itself, in case a notification was lost
+_LIMITED = 0.1  # seconds after which a task that a limit held back is offered again
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """The store's answer to a ticket: a claim, or how long to wait because of a limit, or neither: drop it."""
+
+    claim: Claim | None = None
+    wait: float | None = None
+    cancelled: bool = False
+
+
+class Store(Protocol):
+    """Statuses, results, keys, links and limits of all tasks."""
+
+    async def add(self, specs: Sequence[TaskSpec], connection: Any) -> list[Enqueued]:
+        """Store and publish all of them or none."""
+        ...
+
+    async def begin(self, id: str, number: int, session: str, limits: Limits) -> Begun:  # noqa: A002
+        """A worker got the ticket."""
+        ...
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """What came of it. For a `Retry` it is published anew."""
+        ...
+
+    async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
+        """See `TaskEngine`."""
+        ...
+
+    async def cancel(self, ids: Sequence[str]) -> int:
+        """See `TaskEngine`; running ones are told through `notify`."""
+        ...
+
+    async def requeue(self, ids: Sequence[str]) -> int:
+        """See `TaskEngine`."""
+        ...
+
+    async def progress(self, id: str, value: float | None, note: str | None) -> None:  # noqa: A002
+        """See `TaskEngine`."""
+        ...
+
+    async def query(self, filter: Filter, cursor: str | None) -> tuple[list[TaskInfo], str | None]:  # noqa: A002
+        """See `TaskEngine`."""
+        ...
+
+    async def stats(self) -> dict[str, dict[str, int]]:
+        """See `TaskEngine`."""
+        ...
+
+    async def clean(self) -> None:
+        """Drop what is older than the retention."""
+        ...
+
+
+S = TypeVar("S", bound=Store)
+
+
+class RemoteEngine(Generic[S]):
+    """The part of an engine that is the same on both servers."""
+
+    store: S
+
+    def __init__(self, fire: Fire) -> None:
+        self.session = task_id()
+        self._fire = fire
+        self._registry = Registry()
+        self._running: dict[str, Running] = {}
+        self._claims: dict[str, Claim] = {}
+        self._waiters: dict[str, set[asyncio.Future[None]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._cron: CronLoop | None = None
+        self._closing = False
+        self._queue: list[tuple[Sequence[TaskSpec], asyncio.Future[list[Enqueued]]]] = []
+        self._adding = 0
+
+    def _opened(self) -> None:
+        self._closing = False
+        self._tasks.append(asyncio.create_task(self._keep_clean()))
+
+    def _check(self) -> None:
+        if self._closing:
+            raise TaskStoreClosed("the task queue is closed")
+
+    async def _keep_clean(self) -> None:
+        while True:
+            try:
+                await self.store.clean()
+            except TaskStoreUnavailable as error:
+                log.debug("the task store was not cleaned: %s", error)
+            await asyncio.sleep(60)
+
+    # -- running
+
+    async def _deliver(self, ticket: str, handler: Handler) -> None:
+        """Run a ticket to its end. Cancelling this gives the task back."""
+        id_, _, number = ticket.partition("/")
+        begun = await self.store.begin(id_, int(number), self.session, limits_of(self._registry))
+        while begun.wait is not None:
+            # It keeps its place among those that wait: the queue's own retry would put it behind all others.
+            await asyncio.sleep(min(begun.wait, _LIMITED))
+            if self._closing:
+                return await self.store.finish(_unclaimed(id_, int(number)), Retry(counted=False))
+            begun = await self.store.begin(id_, int(number), self.session, limits_of(self._registry))
+        claim = begun.claim
+        if claim is None:
+            return None
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def finished(outcome: Outcome) -> None:
+            self._running.pop(id_, None)
+            if not ended.done():
+                ended.set_result(outcome)
+
+        running = handler.start(claim, finished)
+        if not ended.done():
+            self._running[id_] = running
+        if begun.cancelled:
+            running.cancel()
+        try:
+            outcome = await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            running.give_back()
+            outcome = await ended
+        return await self._settle(claim, outcome)
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+        # The outcome is all there is of the run: while the store is away it is kept, and told when it is back.
+        pause = 0.05
+        while True:
+            try:
+                return await self.store.finish(claim, outcome)
+            except TaskStoreUnavailable as error:
+                log.warning("task %s: its outcome waits for the store: %s", claim.spec.id, error)
+                if self._closing and pause > 1.0:
+                    return None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _wind_down(self, grace: float) -> None:
+        """Wait for what runs, then give it back."""
+        self._closing = True
+        deadline = time.monotonic() + grace
+        while self._running and time.monotonic() < deadline:  # noqa: ASYNC110 - and a deadline
+            await asyncio.sleep(0.01)
+        for running in list(self._running.values()):
+            running.give_back()
+        deadline = time.monotonic() + 6.0
+        while self._running and time.monotonic() < deadline:  # noqa: ASYNC110 - and a deadline
+            await asyncio.sleep(0.01)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    # -- notifications
+
+    def _notified(self, text: str) -> None:
+        kind, _, id_ = text.partition(":")
+        if kind == "cancel" and (running := self._running.get(id_)) is not None:
+            running.cancel()
+        elif kind == "final":
+            for future in self._waiters.pop(id_, ()):
+                if not future.done():
+                    future.set_result(None)
+
+    # -- TaskEngine
+
+    async def enqueue(self, specs: Sequence[TaskSpec], connection: Any = None) -> list[Enqueued]:
+        """See `TaskEngine`. Calls that are made while one is under way go together in the next."""
+        self._check()
+        if connection is not None or len(specs) > 100:
+            return await self.store.add(specs, connection)
+        future: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
+        self._queue.append((specs, future))
+        if self._adding < 2:
+            self._adding += 1
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks.append(asyncio.create_task(self._add_queued()))
+        return await future
+
+    async def _add_queued(self) -> None:
+        try:
+            await asyncio.sleep(0)
+            while self._queue:
+                batch, self._queue = self._queue[:1000], self._queue[1000:]
+                specs = [spec for group, _ in batch for spec in group]
+                try:
+                    answers = await self.store.add(specs, None)
+                except Exception as error:  # noqa: BLE001 - raised again in each caller
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                at = 0
+                for group, future in batch:
+                    if not future.done():
+                        future.set_result(answers[at : at + len(group)])
+                    at += len(group)
+        finally:
+            self._adding -= 1
+
+    async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
+        """See `TaskEngine`."""
+        self._check()
+        return await self.store.status(ids)
+
+    async def wait(self, id: str, timeout: float | None) -> TaskInfo | None:  # noqa: A002, ASYNC109
+        """See `TaskEngine`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._check()
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(id, set()).add(future)
+            try:
+                info = (await self.store.status([id]))[0]
+                left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
+                if info is None or info.status in FINAL or left <= 0:
+                    return info
+                async with asyncio.timeout(left):
+                    await future
+            except TimeoutError:
+                continue
+            finally:
+                if (waiters := self._waiters.get(id)) is not None:
+                    waiters.discard(future)
+                    if not waiters:
+                        del self._waiters[id]
+
+    async def cancel(self, ids: Sequence[str]) -> int:
+        """See `TaskEngine`."""
+        self._check()
+        return await self.store.cancel(ids)
+
+    async def requeue(self, ids: Sequence[str]) -> int:
+        """See `TaskEngine`."""
+        self._check()
+        return await self.store.requeue(ids)
+
+    async def progress(self, id: str, value: float | None, note: str | None) -> None:  # noqa: A002
+        """See `TaskEngine`."""
+        await self.store.progress(id, value, note)
+
+    async def schedules(self, entries: Sequence[CronEntry]) -> None:
+        """See `TaskEngine`."""
+        if self._cron is None:
+            self._cron = CronLoop(self._fire)
+            self._tasks.append(asyncio.create_task(self._cron.run()))
+        self._cron.replace(list(entries))
+
+    async def query(self, filter: Filter, cursor: str | None) -> tuple[list[TaskInfo], str | None]:  # noqa: A002
+        """See `TaskEngine`."""
+        self._check()
+        return await self.store.query(filter, cursor)
+
+    async def stats(self) -> dict[str, dict[str, int]]:
+        """See `TaskEngine`."""
+        self._check()
+        return await self.store.stats()
+
+
+def _unclaimed(id_: str, number: int) -> Claim:
+    return Claim(spec=TaskSpec(id=id_, name=""), number=number, attempt=0)
+
+
+Connect = Callable[[], Awaitable[Any]]

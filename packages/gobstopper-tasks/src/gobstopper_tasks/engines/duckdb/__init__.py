@@ -1,0 +1,5 @@
+"""The embedded engine on DuckDB."""
+
+from .engine import DuckDBEngine as DuckDBEngine
+
+__all__ = ["DuckDBEngine"]

@@ -1,0 +1,83 @@
+"""The side table: what PgQueuer's own tables do not keep."""
+
+from __future__ import annotations
+
+VERSION = 1
+
+CREATE = """
+CREATE SCHEMA IF NOT EXISTS gobstopper;
+CREATE TABLE IF NOT EXISTS gobstopper.version (version integer NOT NULL);
+CREATE TABLE IF NOT EXISTS gobstopper.task (
+    id text PRIMARY KEY,
+    name text NOT NULL,
+    category text NOT NULL,
+    status text NOT NULL,
+    priority integer NOT NULL,
+    number integer NOT NULL DEFAULT 1,
+    attempt integer NOT NULL DEFAULT 0,
+    crashes integer NOT NULL DEFAULT 0,
+    waiting integer NOT NULL DEFAULT 0,
+    cancelling boolean NOT NULL DEFAULT false,
+    added_at double precision NOT NULL,
+    due double precision NOT NULL,
+    started_at double precision,
+    finished_at double precision,
+    error text,
+    result text,
+    progress double precision,
+    note text,
+    worker text,
+    unique_key text,
+    idempotency_key text,
+    spec text NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS task_unique ON gobstopper.task (name, unique_key)
+    WHERE unique_key IS NOT NULL AND status NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE UNIQUE INDEX IF NOT EXISTS task_idempotent ON gobstopper.task (idempotency_key) WHERE idempotency_key IS NOT
+NULL; CREATE INDEX IF NOT EXISTS task_finished ON gobstopper.task (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS task_live ON gobstopper.task (category, status)
+    WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE INDEX IF NOT EXISTS task_status ON gobstopper.task (status, id);
+CREATE TABLE IF NOT EXISTS gobstopper.link (
+    before text NOT NULL, after text NOT NULL, always boolean NOT NULL, PRIMARY KEY (before, after)
+);
+CREATE OR REPLACE VIEW gobstopper.tasks AS
+    SELECT id, name, category, status, priority, attempt, added_at, started_at, finished_at, error, result,
+        (spec::json -> 'args')::text AS args, worker, spec
+    FROM gobstopper.task;
+"""
+
+INSERT = """
+INSERT INTO gobstopper.task (id, name, category, status, priority, waiting, added_at, due, unique_key,
+idempotency_key, spec) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[],
+$7::float8[], $8::float8[],
+    $9::text[], $10::text[], $11::text[])
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+COLUMNS = (
+    "id, name, category, status, priority, attempt, crashes, due, started_at, finished_at, "
+    "error, result, progress, note, worker, spec"
+)
+
+# The number is the ticket's: a job of PgQueuer that was published before the last change does not count.
+BEGIN = """
+UPDATE gobstopper.task SET attempt = attempt + CASE WHEN status = 'running' THEN 0 ELSE 1 END,
+    crashes = crashes + CASE WHEN status = 'running' THEN 1 ELSE 0 END,
+    status = 'running', worker = $3, started_at = $4
+WHERE id = $1 AND number = $2 AND status IN ('pending', 'scheduled', 'retrying', 'running')
+RETURNING spec, attempt, crashes, cancelling
+"""
+
+END = """
+UPDATE gobstopper.task SET status = $3, result = $4, error = $5, finished_at = $6, number = number + 1, cancelling =
+false WHERE id = $1 AND number = $2 AND status = 'running' RETURNING id
+"""
+
+AGAIN = """
+UPDATE gobstopper.task SET status = CASE WHEN $6::boolean OR $3::float8 > $7::float8 THEN 'retrying' ELSE 'pending' END,
+    due = $3::float8, error = coalesce($4::text, error), number = number + 1,
+    attempt = attempt - CASE WHEN $6::boolean OR status <> 'running' THEN 0 ELSE 1 END
+WHERE id = $1 AND number = $2 AND NOT cancelling AND ($5::boolean OR status = 'running')
+RETURNING id, number, category, priority
+"""

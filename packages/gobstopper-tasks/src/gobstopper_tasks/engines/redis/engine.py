@@ -1,0 +1,214 @@
+"""streaq claims and keeps alive; the hashes remember."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from anyio import CancelScope
+from coredis.exceptions import RedisError
+from redis.exceptions import RedisError as RedisPyError
+from streaq import StreaqError, StreaqRetry, Worker
+
+from ...engine import Cap, Fire, Handler
+from ...errors import TaskStoreUnavailable, Unsupported
+from ...registry import Registry
+from ...task import TaskPriority
+from .._remote import RemoteEngine
+from .store import RedisStore, Ticket
+
+log = logging.getLogger("gobstopper.tasks")
+
+_PRIORITIES = [priority.name.lower() for priority in TaskPriority]
+
+
+class Tickets(Worker[None]):
+    """A streaq queue of one category. `stopping` ends its workers."""
+
+    def __init__(self, url: str, prefix: str, category: str, concurrency: int, lease: float) -> None:
+        super().__init__(
+            url,
+            queue_name=f"{prefix}{category}",
+            concurrency=concurrency,
+            priorities=list(_PRIORITIES),
+            idle_timeout=lease,
+            handle_signals=False,
+            serializer=lambda value: json.dumps(value, default=str),
+            deserializer=json.loads,
+        )
+        self.prefetch = concurrency  # nothing beyond what can run
+        self.stopping = asyncio.Event()
+        self.handler: Any = None
+        self.ticket = self.task(name="ticket", max_tries=None, timeout=None, ttl=0, silent=True)(self._run_ticket)
+
+    async def _run_ticket(self, ticket: str) -> None:
+        try:
+            await self.handler(ticket)
+        except Exception as error:  # a job that fails is deleted, but its task must not be lost
+            log.warning("ticket %s is delivered again: %s", ticket, error)
+            raise StreaqRetry(str(error), delay=1) from error
+
+    async def run_consumers(self, receive: Any, *args: Any, **options: Any) -> None:
+        """See `Worker`, which closes the copies of the stream, but not the stream itself."""
+        with receive:
+            await super().run_consumers(receive, *args, **options)
+
+    async def signal_handler(self, scope: CancelScope) -> None:
+        """See `Worker`: it takes SIGTERM whatever `handle_signals` says, so this waits for our own sign instead."""
+        await self.stopping.wait()
+        scope.cancel("closing")
+
+
+class RedisEngine(RemoteEngine[RedisStore]):
+    """Durable on many machines as far as Redis is (set `appendfsync always`), with low latency.
+
+    `lease`: seconds after which a silent worker's tasks are given to another. `retention`: seconds that ended tasks
+    are kept. `timeout`: seconds to wait for a connection. `prefix` begins every key.
+    """
+
+    caps = frozenset({Cap.LIMITS, Cap.DURABLE, Cap.SHARED})
+
+    def __init__(
+        self,
+        url: str,
+        fire: Fire,
+        lease: float = 30.0,
+        retention: float = 7 * 86_400.0,
+        timeout: float = 1.0,
+        prefix: str = "gobstopper:",
+    ) -> None:
+        super().__init__(fire)
+        self._url = url
+        self._prefix = prefix
+        self._lease = lease
+        self.store = RedisStore(url, prefix, retention, timeout, self._publish)
+        self._publishers: dict[str, tuple[Tickets, asyncio.Task[None]]] = {}
+        self._workers: list[Tickets] = []
+        self._runs: set[asyncio.Future[None]] = set()
+
+    async def open(self, registry: Registry) -> None:
+        """See `TaskEngine`."""
+        self._registry = registry
+        try:
+            await self.store.open()
+        except BaseException:
+            await self.store.close()
+            raise
+        self._opened()
+        listening = asyncio.Event()
+        self._tasks.append(asyncio.create_task(self._listen(listening)))
+        self._tasks.append(asyncio.create_task(self._republish()))
+        await listening.wait()
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        while True:
+            try:
+                async with self.store.client.pubsub() as channel:
+                    await channel.subscribe(f"{self._prefix}events")
+                    listening.set()
+                    while True:
+                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
+                        if message is not None:
+                            self._notified(str(message["data"]))
+            except (RedisPyError, OSError, TimeoutError) as error:
+                log.debug("no notifications: %s", error)
+            await asyncio.sleep(0.2)
+
+    async def _republish(self) -> None:
+        while True:
+            await asyncio.sleep(5)
+            try:
+                await self.store.republish()
+            except TaskStoreUnavailable as error:
+                log.debug("the outbox waits: %s", error)
+
+    # -- publishing
+
+    async def _publisher(self, category: str) -> Tickets:
+        found = self._publishers.get(category)
+        if found is not None and not found[1].done():
+            return found[0]
+        tickets = Tickets(self._url, self._prefix, category, 1, self._lease)
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def keep() -> None:
+            # streaq's connection belongs to the task that opened it.
+            try:
+                async with tickets:
+                    ready.set_result(None)
+                    await tickets.stopping.wait()
+            except BaseException as error:
+                if not ready.done():
+                    ready.set_exception(error if isinstance(error, Exception) else StreaqError("closed"))
+                raise
+
+        task = asyncio.create_task(keep())
+        task.add_done_callback(lambda t: None if t.cancelled() else t.exception())
+        self._publishers[category] = (tickets, task)
+        await asyncio.shield(ready)
+        return tickets
+
+    async def _publish(self, published: list[Ticket]) -> None:
+        by_category: dict[str, list[Ticket]] = {}
+        for ticket in published:
+            by_category.setdefault(ticket[2], []).append(ticket)
+        try:
+            for category, group in by_category.items():
+                queue = await self._publisher(category)
+                await queue.enqueue_many([self._task(queue, ticket) for ticket in group])
+        except (RedisError, StreaqError, OSError, TimeoutError, ExceptionGroup) as error:
+            raise TaskStoreUnavailable(f"Redis cannot be reached: {error}") from error
+
+    @staticmethod
+    def _task(queue: Tickets, ticket: Ticket) -> Any:
+        id_, number, _, priority, due = ticket
+        task = queue.ticket.enqueue(f"{id_}/{number}")
+        task.id = f"{id_}/{number}"
+        moment = float(due)
+        schedule = datetime.fromtimestamp(moment, UTC) if moment > 0 else None
+        return task.start(schedule=schedule, priority=_PRIORITIES[priority])
+
+    # -- running
+
+    async def run(self, category: str, concurrency: int, handler: Handler) -> None:
+        """See `TaskEngine`. Raises `TaskStoreUnavailable` when the connection is lost: call it again."""
+        worker = Tickets(self._url, self._prefix, category, concurrency, self._lease)
+        worker.handler = lambda ticket: self._deliver(ticket, handler)
+        self._workers.append(worker)
+        work = asyncio.ensure_future(worker.run_async())
+        self._runs.add(work)
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            worker.stopping.set()
+            await asyncio.wait((work,), timeout=7.0)
+            raise
+        except (RedisError, StreaqError, OSError, TimeoutError, ExceptionGroup) as error:
+            raise TaskStoreUnavailable(f"Redis cannot be reached: {error}") from error
+        finally:
+            self._workers.remove(worker)
+            self._runs.discard(work)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def close(self, grace: float) -> None:
+        """See `TaskEngine`."""
+        for worker in self._workers:
+            worker.stopping.set()
+        await self._wind_down(grace)
+        if self._runs:
+            await asyncio.wait(set(self._runs), timeout=3.0)
+        for tickets, task in self._publishers.values():
+            tickets.stopping.set()
+            await asyncio.wait((task,), timeout=2.0)
+            task.cancel()
+        self._publishers.clear()
+        await self.store.close()
+
+    async def sql(self, statement: str, parameters: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """See `TaskEngine`."""
+        raise Unsupported("a Redis queue has no SQL history; use a DuckDB or PostgreSQL queue")

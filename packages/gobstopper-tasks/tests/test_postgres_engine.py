@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from gobstopper_tasks import InvalidTask, TaskQueue, TaskStoreUnavailable
+from gobstopper_tasks.conformance import EngineConformance, MakeQueue
+
+WIPE = "DROP SCHEMA IF EXISTS gobstopper CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+
+
+async def on(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> str:
+    """A database of this module's own: the server may be in use."""
+    asyncio.run(on(postgres_url, "DROP DATABASE IF EXISTS gobstopper_tasks_test WITH (FORCE)"))
+    asyncio.run(on(postgres_url, "CREATE DATABASE gobstopper_tasks_test"))
+    return urlsplit(postgres_url)._replace(path="/gobstopper_tasks_test").geturl()
+
+
+class TestPostgres(EngineConformance):
+    @pytest.fixture
+    def make_queue(self, database: str) -> MakeQueue:
+        asyncio.run(on(database, WIPE))
+        return lambda **options: TaskQueue(database, **options)
+
+    async def test_a_task_belongs_to_the_callers_transaction(self, make_queue: MakeQueue, database: str) -> None:
+        connection = await asyncpg.connect(database)
+        await connection.execute("CREATE TABLE orders (id int)")
+        async with make_queue() as queue:
+
+            @queue.task("ship")
+            async def ship(order: int) -> int:
+                return order
+
+            await queue.start_workers("default", 1)
+            async with connection.transaction():
+                await connection.execute("INSERT INTO orders VALUES (1)")
+                kept = await queue.add("ship", order=1, connection=connection)
+                assert await queue.get_task_status(kept) is None, "not before the commit"
+            assert await queue.result(kept, 10) == 1
+            with pytest.raises(ZeroDivisionError):
+                async with connection.transaction():
+                    dropped = await queue.enqueue("ship", order=2, connection=connection)
+                    group = await queue.gather(
+                        queue.call("ship", order=3), then=queue.call("ship", into="order"), connection=connection
+                    )
+                    raise ZeroDivisionError
+            for id_ in (dropped, *group.members, group.then):
+                assert await queue.get_task_status(id_) is None
+        await connection.close()
+
+    async def test_tables_of_a_newer_version_are_refused(self, make_queue: MakeQueue, database: str) -> None:
+        async with make_queue():
+            pass
+        await on(database, "INSERT INTO gobstopper.version VALUES (99)")
+        with pytest.raises(InvalidTask, match="newer"):
+            await make_queue().open()
+
+    async def test_what_is_old_is_dropped(self, make_queue: MakeQueue) -> None:
+        async with make_queue(retention=0.0) as queue:
+
+            @queue.task("t")
+            async def t() -> None: ...
+
+            await queue.start_workers("default", 1)
+            id_ = await queue.add("t")
+            await queue.wait(id_, 10)
+            await queue._engine.store.clean()
+            assert await queue.get_task(id_) is None
+            assert await queue.stats() == {}
+
+    async def test_sql_takes_parameters(self, make_queue: MakeQueue) -> None:
+        async with make_queue() as queue:
+            id_ = await queue.add("t", category="c")
+            assert await queue.sql("SELECT id FROM tasks WHERE category = $1", ["c"]) == [{"id": id_}]
+
+
+async def test_no_server_is_an_error_at_once() -> None:
+    begun = time.monotonic()
+    with pytest.raises(TaskStoreUnavailable, match="cannot be reached"):
+        await TaskQueue("postgresql://nobody@127.0.0.1:1/x").open()
+    assert time.monotonic() - begun < 2
