@@ -1,0 +1,36 @@
+"""When sessions expire."""
+
+from __future__ import annotations
+
+from math import inf
+
+__all__ = ["Lifetimes"]
+
+
+class Lifetimes:
+    """How long sessions last, in seconds.
+
+    Args:
+        idle: Without a request. `None` for no such limit.
+        absolute: From their beginning. `None` for no such limit.
+
+    Raises:
+        ValueError: for a time that is not positive, or no limit at all.
+    """
+
+    __slots__ = ("absolute", "idle", "margin")
+
+    def __init__(self, idle: float | None, absolute: float | None) -> None:
+        for name, value in (("idle_timeout", idle), ("absolute_timeout", absolute)):
+            if value is not None and not 0 < value < inf:
+                raise ValueError(f"{name}={value!r}: give seconds, more than 0, or None for no limit")
+        if idle is None and absolute is None:
+            raise ValueError("idle_timeout and absolute_timeout are both None: sessions would never expire")
+        self.idle = inf if idle is None else idle
+        self.absolute = inf if absolute is None else absolute
+        # Renewing is a write; a tenth of the idle time is not worth one.
+        self.margin = min(self.idle, self.absolute) / 10
+
+    def end(self, now: float, created: float) -> float:
+        """When a session that is used now expires."""
+        return min(now + self.idle, created + self.absolute)

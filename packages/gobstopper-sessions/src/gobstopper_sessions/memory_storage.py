@@ -1,0 +1,74 @@
+"""Sessions in this process, for tests and development."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from .storage import Record, SessionStorage
+
+__all__ = ["MemorySessionStorage"]
+
+
+class MemorySessionStorage(SessionStorage):
+    """Sessions in a dict: gone with the process, and not shared with other workers.
+
+    Args:
+        max_sessions: How many are kept. One more drops those that have expired, or else the one that was written
+            longest ago.
+    """
+
+    timeout: ClassVar[float | None] = None
+    exact: ClassVar[bool] = True
+
+    def __init__(self, max_sessions: int = 10_000) -> None:
+        if max_sessions < 1:
+            raise ValueError(f"max_sessions={max_sessions!r}: keep at least one")
+        self.max_sessions = max_sessions
+        self._records: dict[str, Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    async def read(self, key: str) -> Record | None:
+        """See `SessionStorage`."""
+        return self._get(key)
+
+    async def create(self, key: str, data: bytes, expires_at: float) -> None:
+        """See `SessionStorage`."""
+        if len(self._records) >= self.max_sessions and not await self.purge():
+            del self._records[next(iter(self._records))]
+        self._records[key] = Record(data, expires_at)
+
+    async def replace(
+        self, key: str, data: bytes, expires_at: float, *, expected: bytes, new_key: str | None = None
+    ) -> bool:
+        """See `SessionStorage`."""
+        found = self._get(key)
+        if found is None or found.data != expected:
+            return False
+        # Out and in again: the dict is in the order of the last write.
+        del self._records[key]
+        self._records[new_key or key] = Record(data, expires_at)
+        return True
+
+    async def touch(self, key: str, expires_at: float) -> bool:
+        """See `SessionStorage`."""
+        found = self._get(key)
+        return found is not None and await self.replace(key, found.data, expires_at, expected=found.data)
+
+    async def delete(self, key: str) -> bool:
+        """See `SessionStorage`."""
+        return self._get(key) is not None and self._records.pop(key, None) is not None
+
+    async def purge(self) -> int:
+        """See `SessionStorage`."""
+        now = time.time()
+        expired = [key for key, record in self._records.items() if record.expires_at <= now]
+        for key in expired:
+            del self._records[key]
+        return len(expired)
+
+    def _get(self, key: str) -> Record | None:
+        found = self._records.get(key)
+        return found if found is None or found.expires_at > time.time() else None

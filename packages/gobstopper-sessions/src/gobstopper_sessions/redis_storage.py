@@ -1,0 +1,120 @@
+"""Sessions in Redis or Valkey."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .storage import Record, SessionStorage
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = ["AsyncRedisSessionStorage"]
+
+# A value is 13 digits of milliseconds since 1970, its expiry, and the data; so a read is one GET.
+_HEAD = 13
+
+_REPLACE = """
+local found = redis.call('GET', KEYS[1])
+if not found or string.sub(found, 14) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+_REMOVE = """
+local found = redis.call('GET', KEYS[1])
+if not found or string.sub(found, 14) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+_TOUCH = """
+local found = redis.call('GET', KEYS[1])
+if not found then return 0 end
+redis.call('SET', KEYS[1], ARGV[1] .. string.sub(found, 14), 'PX', ARGV[2])
+return 1
+"""
+
+
+class AsyncRedisSessionStorage(SessionStorage):
+    """Sessions in Redis 6 or later, or Valkey; Redis itself removes what has expired.
+
+    Every change is one script on one key, so it works on a cluster too. Configure `maxmemory-policy` to `noeviction` or
+    `volatile-ttl`, or sessions may vanish before their time.
+
+    Args:
+        client: A `redis.asyncio.Redis` (or cluster client). It stays yours: close it when you stop.
+        url: Instead of a client: `redis://host:6379/0`, `rediss://…` for TLS; opened when first needed, closed at
+            shutdown. Needs the extra `redis`.
+        prefix: Before every key.
+
+    Raises:
+        TypeError: for a synchronous client, or neither or both of `client` and `url`.
+    """
+
+    exact: ClassVar[bool] = True
+
+    def __init__(self, client: Redis | Any = None, *, url: str | None = None, prefix: str = "session:") -> None:
+        if (client is None) == (url is None):
+            raise TypeError("give either client=, a redis.asyncio.Redis, or url=")
+        self._owned = client is None
+        if client is None:
+            from redis.asyncio import Redis
+
+            client = Redis.from_url(str(url))
+        if not (iscoroutinefunction(client.execute_command) or "asyncio" in type(client).__module__):
+            raise TypeError("the client is synchronous and would block the event loop: use redis.asyncio.Redis")
+        self._client = client
+        self._prefix = prefix
+        self._replace: Callable[..., Awaitable[Any]] = client.register_script(_REPLACE)
+        self._remove: Callable[..., Awaitable[Any]] = client.register_script(_REMOVE)
+        self._touch: Callable[..., Awaitable[Any]] = client.register_script(_TOUCH)
+
+    async def read(self, key: str) -> Record | None:
+        """See `SessionStorage`."""
+        value = await self._client.get(self._prefix + key)
+        if value is None:
+            return None
+        raw: bytes = value.encode() if isinstance(value, str) else value  # str with decode_responses=True
+        head = raw[:_HEAD]
+        if len(head) < _HEAD or not head.isdigit():
+            return None  # not ours: something else was written under the name
+        expires_at = int(head) / 1000
+        return Record(raw[_HEAD:], expires_at) if expires_at > time.time() else None
+
+    async def create(self, key: str, data: bytes, expires_at: float) -> None:
+        """See `SessionStorage`."""
+        head, ttl = _times(expires_at)
+        await self._client.set(self._prefix + key, head + data, px=ttl)
+
+    async def replace(
+        self, key: str, data: bytes, expires_at: float, *, expected: bytes, new_key: str | None = None
+    ) -> bool:
+        """See `SessionStorage`. With `new_key` the old one is removed first: in between there is none, never two."""
+        if new_key is not None:
+            if not await self._remove(keys=[self._prefix + key], args=[expected]):
+                return False
+            await self.create(new_key, data, expires_at)
+            return True
+        head, ttl = _times(expires_at)
+        return bool(await self._replace(keys=[self._prefix + key], args=[expected, head + data, ttl]))
+
+    async def touch(self, key: str, expires_at: float) -> bool:
+        """See `SessionStorage`."""
+        head, ttl = _times(expires_at)
+        return bool(await self._touch(keys=[self._prefix + key], args=[head, ttl]))
+
+    async def delete(self, key: str) -> bool:
+        """See `SessionStorage`."""
+        return bool(await self._client.delete(self._prefix + key))
+
+    async def close(self) -> None:
+        """Close the connections, if the store has opened them."""
+        if self._owned:
+            await self._client.aclose()
+
+
+def _times(expires_at: float) -> tuple[bytes, int]:
+    """The head of a value, and the milliseconds that are left (at least one, which Redis insists on)."""
+    milliseconds = int(expires_at * 1000)
+    return b"%013d" % milliseconds, max(milliseconds - int(time.time() * 1000), 1)
