@@ -1,0 +1,234 @@
+"""Compressed answers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from gobstopper_http import Request, Response, StreamingResponse
+from gobstopper_http.negotiation import best_encoding
+from gobstopper_http.types import StreamContent
+from gobstopper_sessions import Session
+
+from ._standalone import Next
+
+__all__ = ["COMPRESSIBLE", "CompressionMiddleware", "available_codings"]
+
+COMPRESSIBLE = (
+    "text/", "application/json", "application/javascript", "application/xml", "application/manifest+json",
+    "application/wasm", "application/problem+json", "application/x-ndjson", "image/svg+xml", "font/ttf", "font/otf",
+)  # fmt: skip
+"""Beginnings of media types that are worth it, besides all that end with `+json` and `+xml`."""
+
+_IN_THREAD = 64 * 1024
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+    def finish(self) -> bytes: ...
+
+
+class _Gzip:
+    def __init__(self, level: int) -> None:
+        self._deflate = zlib.compressobj(level, zlib.DEFLATED, 31)
+
+    def compress(self, data: bytes) -> bytes:
+        return self._deflate.compress(data)
+
+    def flush(self) -> bytes:
+        return self._deflate.flush(zlib.Z_SYNC_FLUSH)
+
+    def finish(self) -> bytes:
+        return self._deflate.flush(zlib.Z_FINISH)
+
+
+class _Brotli:
+    def __init__(self, module: Any, level: int) -> None:
+        self._brotli = module.Compressor(quality=level)
+
+    def compress(self, data: bytes) -> bytes:
+        return bytes(self._brotli.process(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._brotli.flush())
+
+    def finish(self) -> bytes:
+        return bytes(self._brotli.finish())
+
+
+class _Zstandard:
+    def __init__(self, module: Any, level: int) -> None:
+        self._block = module.COMPRESSOBJ_FLUSH_BLOCK
+        self._zstd = module.ZstdCompressor(level=level).compressobj()
+
+    def compress(self, data: bytes) -> bytes:
+        return bytes(self._zstd.compress(data))
+
+    def flush(self) -> bytes:
+        return bytes(self._zstd.flush(self._block))
+
+    def finish(self) -> bytes:
+        return bytes(self._zstd.flush())
+
+
+def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
+    """The codings that can be made here, the best first: `zstd` and `br` if their packages are there, and `gzip`."""
+    codings: dict[str, Callable[[int | None], _Compressor]] = {}
+    zstandard = _module("zstandard")
+    if zstandard is not None:
+        codings["zstd"] = lambda level: _Zstandard(zstandard, 3 if level is None else level)
+    brotli = _module("brotli")
+    if brotli is not None:
+        codings["br"] = lambda level: _Brotli(brotli, 4 if level is None else level)
+    codings["gzip"] = lambda level: _Gzip(5 if level is None else level)
+    return codings
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+
+
+class CompressionMiddleware:
+    """Compresses bodies and streams for clients that accept it.
+
+    Never what may hold secrets: an attacker who can have text of his reflected could read them off the length
+    (BREACH). So answers to requests whose session was touched, with an `Authorization`, that set a cookie or say
+    `private` or `no-store` go out as they are, unless `with_secrets` is on. Server-sent events, files (put
+    precompressed ones beside them), parts and `no-transform` are left alone too.
+
+    Args:
+        minimum_size: Bytes from which on a body is worth it; streams always are.
+        types: Beginnings of media types.
+        codings: Which of `zstd`, `br` and `gzip`, the favourite first. Default: those whose packages are installed
+            (the extras `zstd` and `brotli`).
+        level: Of the compression, for all of them; each has a quick default of its own.
+        with_secrets: Compress answers that depend on who is asking too. Know what BREACH is before you do.
+
+    Raises:
+        ValueError: for a coding that cannot be made here.
+    """
+
+    def __init__(
+        self,
+        *,
+        minimum_size: int = 1024,
+        types: Iterable[str] = COMPRESSIBLE,
+        codings: Iterable[str] | None = None,
+        level: int | None = None,
+        with_secrets: bool = False,
+    ) -> None:
+        available = available_codings()
+        names = list(available) if codings is None else list(codings)
+        if missing := [name for name in names if name not in available]:
+            raise ValueError(
+                f"codings: {', '.join(missing)} cannot be made: install gobstopper-middleware[brotli,zstd], or leave "
+                f"them out; there are {', '.join(available)}"
+            )
+        self._makers = {name: available[name] for name in names}
+        self._offered = [*names, "identity"]
+        self._minimum = minimum_size
+        self._types = tuple(types)
+        self._level = level
+        self._with_secrets = with_secrets
+
+    async def __call__(self, request: Request, next_handler: Next) -> Response:
+        """Go on, and compress the answer."""
+        response = await next_handler(request)
+        if not self._is_worth_it(request, response):
+            return response
+        headers = response.headers
+        headers.vary("Accept-Encoding")
+        fields = request.raw_headers.get_all("accept-encoding")
+        coding = best_encoding(", ".join(fields), self._offered, "identity") if fields else "identity"
+        if coding == "identity" or request.method == "HEAD":
+            return response
+        compressor = self._makers[coding](self._level)
+        if isinstance(response, StreamingResponse):
+            response.content = _streamed(compressor, response.content)
+        else:
+            body = response.body
+            if len(body) > _IN_THREAD:
+                response.body = await asyncio.to_thread(_whole, compressor, body)
+            else:
+                response.body = _whole(compressor, body)
+        headers["content-encoding"] = coding
+        headers.pop("content-length", None)
+        etag = headers.get("etag")
+        if etag is not None and not etag.startswith("W/"):
+            headers["etag"] = f"W/{etag}"  # other bytes, the same meaning (RFC 9110 section 8.8.1)
+        return response
+
+    def _is_worth_it(self, request: Request, response: Response) -> bool:
+        if isinstance(response, StreamingResponse):
+            if response.ends_at_drain:  # server-sent events
+                return False
+        elif not response.immediate or len(response.body) < self._minimum:
+            return False
+        headers = response.headers
+        if response.status in {204, 206, 304} or "content-encoding" in headers or "content-range" in headers:
+            return False
+        control = headers.get("cache-control", "")
+        if "no-transform" in control or not self._is_compressible(headers.get("content-type", "")):
+            return False
+        return self._with_secrets or not _has_secrets(request, response, control)
+
+    def _is_compressible(self, content_type: str) -> bool:
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == "text/event-stream":
+            return False
+        return kind.startswith(self._types) or kind.endswith(("+json", "+xml"))
+
+
+def _has_secrets(request: Request, response: Response, control: str) -> bool:
+    session = request.__dict__.get("session")
+    if isinstance(session, Session) and session.touched:
+        return True
+    if "authorization" in request.raw_headers or "set-cookie" in response.headers:
+        return True
+    return "private" in control or "no-store" in control
+
+
+def _whole(compressor: _Compressor, body: bytes) -> bytes:
+    return compressor.compress(body) + compressor.finish()
+
+
+def _streamed(compressor: _Compressor, content: StreamContent) -> StreamContent:
+    """The chunks, each of them complete for the reader; sync ones stay sync, since those run in a thread."""
+    if isinstance(content, AsyncIterable):
+        return _async_chunks(compressor, content)
+    return _sync_chunks(compressor, content)
+
+
+async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | str]) -> AsyncIterator[bytes]:
+    source = content.__aiter__()
+    try:
+        async for chunk in source:
+            yield _piece(compressor, chunk)
+        yield compressor.finish()
+    finally:
+        if (aclose := getattr(source, "aclose", None)) is not None:
+            await aclose()
+
+
+def _sync_chunks(compressor: _Compressor, content: Iterable[bytes | str]) -> Iterator[bytes]:
+    source = iter(content)
+    try:
+        for chunk in source:
+            yield _piece(compressor, chunk)
+        yield compressor.finish()
+    finally:
+        if (close := getattr(source, "close", None)) is not None:
+            close()
+
+
+def _piece(compressor: _Compressor, chunk: bytes | str) -> bytes:
+    if not chunk:
+        return b""
+    return compressor.compress(chunk.encode() if isinstance(chunk, str) else bytes(chunk)) + compressor.flush()

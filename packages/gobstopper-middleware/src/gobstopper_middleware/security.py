@@ -1,0 +1,152 @@
+"""Sessions, CSRF protection and security headers in one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal
+
+from gobstopper_http import Request, Response, WebSocket
+from gobstopper_sessions import CookieSessionStorage, Session, SessionMiddleware, SessionStorage, SetupContext
+from gobstopper_sessions.middleware import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT, SAVED
+
+from ._standalone import Next
+from .csrf import SAFE, CSRFMiddleware
+from .headers import DEFAULT_CSP, DEFAULT_HSTS, DEFAULT_PERMISSIONS, SecurityHeadersMiddleware
+
+__all__ = ["SecurityMiddleware"]
+
+
+class SecurityMiddleware:
+    """`SessionMiddleware`, `CSRFMiddleware` and `SecurityHeadersMiddleware`, each of which can be turned off.
+
+    ```python
+    app.add_middleware(SecurityMiddleware, priority=100, session_storage=AsyncRedisSessionStorage(client=redis))
+    ```
+
+    Args:
+        session_storage: Where sessions are kept. Default: `FileSessionStorage()`, below the application's instance
+            folder.
+        sessions: Whether requests have a session.
+        csrf: Whether unsafe requests of other sites are refused.
+        csrf_exempt: Exact paths or route names that are not checked for it.
+        headers: Whether security headers are added.
+        content_security_policy: See `SecurityHeadersMiddleware`, as are the next three.
+        hsts: `Strict-Transport-Security`, over https alone.
+        referrer_policy: `Referrer-Policy`.
+        permissions_policy: `Permissions-Policy`.
+        cookie_name: See `SessionMiddleware`, as are the next four.
+        cookie_secure: `"auto"`, `True` or `False`.
+        cookie_samesite: `"Lax"`, `"Strict"` or `"None"`.
+        cookie_domain: Share the session with subdomains.
+        cookie_persistent: Keep the cookie when the browser is closed.
+        trusted_origins: Origins besides the own one that may send unsafe requests.
+        idle_timeout: Seconds without a request after which a session ends: a day.
+        absolute_timeout: Seconds after which it ends in any case: two weeks.
+
+    Raises:
+        TypeError, ValueError: for settings that contradict each other.
+    """
+
+    def __init__(
+        self,
+        *,
+        session_storage: SessionStorage | CookieSessionStorage | None = None,
+        sessions: bool = True,
+        csrf: bool = True,
+        csrf_exempt: Iterable[str] = (),
+        headers: bool = True,
+        content_security_policy: str | None = DEFAULT_CSP,
+        hsts: str | None = DEFAULT_HSTS,
+        referrer_policy: str | None = "strict-origin-when-cross-origin",
+        permissions_policy: str | None = DEFAULT_PERMISSIONS,
+        cookie_name: str = "session",
+        cookie_secure: bool | Literal["auto"] = "auto",
+        cookie_samesite: Literal["Lax", "Strict", "None"] = "Lax",
+        cookie_domain: str | None = None,
+        cookie_persistent: bool = False,
+        trusted_origins: Iterable[str] = (),
+        idle_timeout: float | None = IDLE_TIMEOUT,
+        absolute_timeout: float | None = ABSOLUTE_TIMEOUT,
+    ) -> None:
+        if not sessions and session_storage is not None:
+            raise ValueError("sessions=False, but there is a session_storage: leave one of them out")
+        self.sessions = (
+            SessionMiddleware(
+                session_storage,
+                cookie_name=cookie_name,
+                cookie_secure=cookie_secure,
+                cookie_samesite=cookie_samesite,
+                cookie_domain=cookie_domain,
+                cookie_persistent=cookie_persistent,
+                idle_timeout=idle_timeout,
+                absolute_timeout=absolute_timeout,
+            )
+            if sessions
+            else None
+        )
+        self.csrf = CSRFMiddleware(exempt=csrf_exempt, trusted_origins=trusted_origins) if csrf else None
+        self.headers = (
+            SecurityHeadersMiddleware(
+                content_security_policy=content_security_policy,
+                hsts=hsts,
+                referrer_policy=referrer_policy,
+                permissions_policy=permissions_policy,
+            )
+            if headers
+            else None
+        )
+        self._dressed_outside = False
+
+    def setup(self, context: SetupContext) -> None:
+        """Set up the parts; from now on `finalize` is called by the application."""
+        self._dressed_outside = True
+        for part in (self.sessions, self.csrf, self.headers):
+            if part is not None:
+                part.setup(context)
+
+    async def __call__(self, request: Request, next_handler: Next) -> Response:
+        """Load the session, check, go on, save the session.
+
+        Raises:
+            HTTPException: 403 for a request of another site, 409 and 503 as `SessionMiddleware`.
+        """
+        # The parts' own calls would be three coroutines more for every request.
+        sessions = self.sessions
+        session: Session | None = None
+        if sessions is not None:
+            value = sessions.cookie.find(request)
+            if value is None:
+                request.session = session = Session()
+            else:
+                session = await sessions.load(request, value)
+        if self.csrf is not None and request.method not in SAFE:
+            await self.csrf.check(request)
+        response = await next_handler(request)
+        if sessions is not None and session is not None:
+            if session.touched or sessions.backend.is_due(session):
+                await sessions.save(request, session, response)
+            else:
+                session.close(SAVED)
+        if not self._dressed_outside:
+            self.finalize(request, response)
+        return response
+
+    def finalize(self, request: Request, response: Response) -> None:
+        """Put the session's cookie and the headers on the answer."""
+        if self.sessions is not None:
+            self.sessions.finalize(request, response)
+        if self.headers is not None:
+            self.headers.finalize(request, response)
+
+    async def websocket(self, websocket: WebSocket, next_handler: Callable[[WebSocket], Awaitable[Any]]) -> None:
+        """Check the origin, and give the WebSocket the session.
+
+        Raises:
+            HTTPException: 403, 503.
+        """
+        if self.csrf is not None:
+            self.csrf.check_websocket(websocket)
+        if self.sessions is not None:
+            await self.sessions.websocket(websocket, next_handler)
+        else:
+            await next_handler(websocket)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import gzip
+import importlib
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gobstopper_http import EventStream, FileResponse, Request, Response, StreamingResponse
+from gobstopper_http.testing import TestClient
+from gobstopper_middleware import CompressionMiddleware
+from gobstopper_sessions import MemorySessionStorage, SessionMiddleware
+from middleware_site import Site
+
+brotli: Any = importlib.import_module("brotli")
+
+TEXT = ("compress me, please. " * 200).encode()
+LARGE = ("compress me, please. " * 20_000).encode()
+
+
+def decoded(coding: str | None, body: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.decompress(body)
+    if coding == "br":
+        return bytes(brotli.decompress(body))
+    if coding == "zstd":
+        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    return body
+
+
+def answer(body: bytes = TEXT, **options: Any) -> Any:
+    async def handler(request: Request) -> Response:
+        return Response(body, content_type=options.pop("content_type", "text/plain"), **options)
+
+    return handler
+
+
+async def stream(request: Request) -> Response:
+    async def chunks() -> AsyncIterator[bytes | str]:
+        for number in range(3):
+            yield f"chunk {number} " * 50
+            yield b""
+
+    return StreamingResponse(chunks(), content_type="text/plain")
+
+
+async def sync_stream(request: Request) -> Response:
+    def chunks() -> Iterator[bytes | str]:
+        for number in range(3):
+            yield f"chunk {number} ".encode() * 50
+
+    return StreamingResponse(chunks(), content_type="text/plain")
+
+
+async def listed(request: Request) -> Response:
+    class Source:
+        def __aiter__(self) -> Source:
+            self.left = [b"a" * 100, b"b" * 100]
+            return self
+
+        async def __anext__(self) -> bytes:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop(0)
+
+    return StreamingResponse(Source(), content_type="text/plain")
+
+
+async def in_list(request: Request) -> Response:
+    return StreamingResponse([b"a" * 100, b"b" * 100], content_type="text/plain")
+
+
+async def events(request: Request) -> Response:
+    async def source() -> AsyncIterator[str]:
+        yield "hello " * 300
+
+    return EventStream(source())
+
+
+async def file(request: Request) -> Response:
+    return FileResponse(Path(__file__))
+
+
+async def secret(request: Request) -> Response:
+    request.session["x"] = 1
+    return Response(TEXT, content_type="text/plain")
+
+
+async def cookie(request: Request) -> Response:
+    response = Response(TEXT, content_type="text/plain")
+    response.set_cookie("a", "b")
+    return response
+
+
+HANDLERS = {
+    "/text": answer(),
+    "/large": answer(LARGE),
+    "/small": answer(b"x" * 1023),
+    "/limit": answer(b"x" * 1024),
+    "/png": answer(content_type="image/png"),
+    "/json": answer(content_type="application/vnd.api+json; charset=utf-8"),
+    "/svg": answer(content_type="IMAGE/SVG+XML"),
+    "/encoded": answer(headers={"content-encoding": "br"}),
+    "/part": answer(status=206, headers={"content-range": "bytes 0-1/2"}),
+    "/no-transform": answer(headers={"cache-control": "public, no-transform"}),
+    "/private": answer(headers={"cache-control": "private"}),
+    "/no-store": answer(headers={"cache-control": "no-store"}),
+    "/etag": answer(headers={"etag": '"abc"', "content-length": str(len(TEXT))}),
+    "/weak": answer(headers={"etag": 'W/"abc"'}),
+    "/vary": answer(headers={"vary": "Accept"}),
+    "/error": answer(status=500),
+    "/stream": stream,
+    "/sync-stream": sync_stream,
+    "/listed": listed,
+    "/in-list": in_list,
+    "/events": events,
+    "/file": file,
+    "/secret": secret,
+    "/cookie": cookie,
+}
+
+
+def start(**options: Any) -> TestClient:
+    sessions = SessionMiddleware(MemorySessionStorage())
+    return TestClient(
+        Site(CompressionMiddleware(**options), sessions, handlers=HANDLERS), base_url="https://example.org"
+    )
+
+
+@pytest.mark.parametrize(
+    ("accept", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("br", "br"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip;q=1, zstd;q=0.1", "gzip"),
+        ("GZIP", "gzip"),
+        ("*", "zstd"),
+        ("*;q=0.5, zstd;q=0", "br"),
+        ("deflate", None),
+        ("gzip;q=0", None),
+        ("identity", None),
+        ("identity;q=1, gzip;q=0.5", None),
+        ("", None),
+        ("gzip;q=x", None),
+        ("\x00gzip", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/text", "/large", "/error", "/json", "/svg", "/limit"])
+def test_what_the_client_accepts(accept: str | None, coding: str | None, path: str) -> None:
+    with start() as client:
+        plain = client.get(path, headers={"accept-encoding": "identity"}).content
+        if accept is not None and "\x00" in accept:
+            return
+        response = client.get(path, headers={} if accept is None else {"accept-encoding": accept})
+        assert response.headers.get("content-encoding") == coding
+        assert response.headers["vary"] == "Accept-Encoding"
+        if coding is not None:
+            assert response.headers.get("content-length", str(len(response.content))) == str(len(response.content))
+        assert response.content == plain or decoded(coding, response.content) == plain
+
+
+@pytest.mark.parametrize("path", ["/small", "/png", "/encoded", "/part", "/no-transform", "/file", "/events"])
+def test_what_is_not_worth_it(path: str) -> None:
+    with start() as client:
+        response = client.get(path, headers={"accept-encoding": "gzip"})
+        assert response.headers.get("content-encoding") in {None, "br"}
+        assert "accept-encoding" not in response.headers.get("vary", "").lower()
+
+
+@pytest.mark.parametrize("path", ["/secret", "/cookie", "/private", "/no-store", "/text"])
+def test_secrets_are_not_compressed(path: str) -> None:
+    headers = {"accept-encoding": "gzip", "authorization": "Bearer x"}
+    if path != "/text":
+        del headers["authorization"]
+    with start() as client:
+        assert "content-encoding" not in client.get(path, headers=headers).headers
+    with start(with_secrets=True) as client:
+        assert client.get(path, headers=headers).headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+@pytest.mark.parametrize("path", ["/stream", "/sync-stream", "/listed", "/in-list"])
+def test_streams(coding: str, path: str) -> None:
+    with start() as client:
+        plain = client.get(path).content
+        response = client.get(path, headers={"accept-encoding": coding})
+        assert response.headers["content-encoding"] == coding
+        assert decoded(coding, response.content) == plain
+        assert len(response.content) < len(plain)
+
+
+def test_a_chunk_is_complete_when_it_arrives() -> None:
+    with start() as client, client.stream("GET", "/stream", headers={"accept-encoding": "gzip"}) as response:
+        inflate = zlib.decompressobj(31)
+        first = next(iter(response.iter_bytes()))
+        assert inflate.decompress(first).startswith(b"chunk 0 " * 50)
+
+
+def test_validators_become_weak() -> None:
+    with start() as client:
+        response = client.get("/etag", headers={"accept-encoding": "gzip"})
+        assert response.headers["etag"] == 'W/"abc"'
+        assert client.get("/weak", headers={"accept-encoding": "gzip"}).headers["etag"] == 'W/"abc"'
+        assert client.get("/etag").headers["etag"] == '"abc"'
+        assert client.get("/vary", headers={"accept-encoding": "gzip"}).headers["vary"] == "Accept, Accept-Encoding"
+
+
+def test_head_has_no_body_to_compress() -> None:
+    with start() as client:
+        response = client.head("/text", headers={"accept-encoding": "gzip"})
+        assert "content-encoding" not in response.headers
+        assert response.headers["vary"] == "Accept-Encoding"
+
+
+def test_codings_can_be_chosen() -> None:
+    with start(codings=["gzip"], level=9) as client:
+        assert client.get("/text", headers={"accept-encoding": "br, gzip"}).headers["content-encoding"] == "gzip"
+
+
+def test_without_the_packages_there_is_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with start() as client:
+        response = client.get("/text", headers={"accept-encoding": "zstd, br, gzip"})
+        assert response.headers["content-encoding"] == "gzip"
+    with pytest.raises(ValueError, match=r"br cannot be made: install gobstopper-middleware\[brotli,zstd\]"):
+        CompressionMiddleware(codings=["br"])
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
+def test_any_accept_encoding_gives_a_right_answer(accept: str) -> None:
+    site = CLIENT
+    response = site.get("/text", headers={"accept-encoding": accept})
+    assert decoded(response.headers.get("content-encoding"), response.content) == TEXT
+
+
+CLIENT: TestClient
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _client() -> Iterator[None]:
+    global CLIENT
+    with start() as CLIENT:
+        yield
