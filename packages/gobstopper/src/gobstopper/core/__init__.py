@@ -1,0 +1,1 @@
+"""The names of the core, under the paths that the documentation uses."""

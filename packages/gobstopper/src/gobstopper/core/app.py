@@ -1,0 +1,5 @@
+"""The application class."""
+
+from ..app import Gobstopper as Gobstopper
+
+__all__ = ["Gobstopper"]

@@ -1,0 +1,5 @@
+"""Sessions on PostgreSQL."""
+
+from gobstopper_sessions import PostgresSessionStorage as PostgresSessionStorage
+
+__all__ = ["PostgresSessionStorage"]

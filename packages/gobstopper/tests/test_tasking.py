@@ -1,0 +1,80 @@
+"""Background tasks, joined to the application."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from gobstopper import Gobstopper, current_app
+from gobstopper.tasks.queue import TaskPriority
+from gobstopper_http import Request
+from gobstopper_http.testing import TestClient
+
+
+def test_add_run_and_ask(tmp_path: Path) -> None:
+    app = Gobstopper("tasks", tasks=f"duckdb://{tmp_path}/tasks.duckdb", config={"EXTERNAL_URL": "https://x.example"})
+    log: list[str] = []
+
+    @app.task("greet", category="notifications")
+    async def greet(name: str, priority: str) -> dict[str, Any]:
+        log.append("task")
+        return {"name": name, "app": current_app() is app}
+
+    @app.post("/greet")
+    async def add(request: Request) -> dict[str, str]:
+        data = await request.json()
+        task_id = await app.add_background_task(
+            "greet", priority=TaskPriority.HIGH, max_retries=1, name=data["name"], args={"priority": "argument"}
+        )
+        return {"task_id": task_id}
+
+    @app.get("/status/<task_id>")
+    async def status(request: Request, task_id: str) -> list[str | None]:
+        return [await app.task_queue.get_task_status(task_id)]
+
+    @app.get("/result/<task_id>")
+    async def result(request: Request, task_id: str) -> Any:
+        return await app.task_queue.result(task_id, timeout=5)
+
+    @app.on_startup
+    async def start() -> None:
+        await app.start_task_workers("notifications", worker_count=2)
+
+    @app.on_shutdown
+    def stop() -> None:
+        log.append(f"stop {app.task_queue.is_open}")
+
+    with TestClient(app, timeout=15) as client:
+        task_id = client.post("/greet", json={"name": "ada"}).json()["task_id"]
+        assert client.get(f"/result/{task_id}").json() == {"name": "ada", "app": True}
+        assert client.get(f"/status/{task_id}").json() == ["succeeded"]
+        assert client.get("/status/unknown").json() == [None]
+    assert log == ["task", "stop False"]
+
+
+def test_the_default_file_is_below_the_instance_folder(tmp_path: Path) -> None:
+    app = Gobstopper("tasks", config={"EXTERNAL_URL": "https://x.example"})
+    app.root_path = tmp_path
+    app.task("nothing")(lambda: None)
+    assert not app.instance_path.exists()
+    assert Path(app.task_queue.target) == tmp_path / "instance" / "tasks.duckdb"
+
+    @app.get("/")
+    async def add(request: Request) -> str:
+        return await app.add_background_task("nothing")
+
+    with TestClient(app, timeout=15) as client:
+        assert client.get("/").status == 200
+    assert app.instance_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_target_may_be_a_setting_and_costs_nothing_unused() -> None:
+    app = Gobstopper("tasks", config={"TASKS": "memory://", "EXTERNAL_URL": "https://x.example"})
+    with TestClient(app):
+        assert not app.has_tasks
+    assert app.task_queue.target == "memory://"
+    began = time.monotonic()
+    with TestClient(app):
+        pass
+    assert time.monotonic() - began < 5
