@@ -1,0 +1,1 @@
+"""Measurements of Gobstopper against other frameworks and against itself: `python -m benchmarks NAME --help`."""
