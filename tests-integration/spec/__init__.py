@@ -1,0 +1,1 @@
+"""The examples of the specification (`application-core.txt`), run as written on a real Granian."""
