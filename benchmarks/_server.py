@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from gobstopper_testsupport import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = [
     *("--host", "127.0.0.1", "--workers", "1", "--runtime-threads", "1", "--loop", "uvloop", "--http", "1"),
@@ -50,9 +52,7 @@ class Server:
     """One Granian with one contender."""
 
     def __init__(self, target: str, interface: str, core: int | None, env: Mapping[str, str] | None = None) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         command = [sys.executable, "-m", "granian", "--interface", interface, "--port", str(self.port), *FLAGS, target]
         with pinned(core):

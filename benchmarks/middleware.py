@@ -29,6 +29,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from gobstopper_testsupport import free_port
+
 from ._load import Answer, WrongAnswerError, ask, connect, drive
 from ._report import busy, machine, ratios, summary, table, write
 from ._server import Server, StartError, cores, pinned
@@ -437,9 +439,7 @@ def drive_each(port: int, texts: list[bytes], start: bytes, seconds: float) -> f
 @contextmanager
 def nginx(core: int | None) -> Iterator[int]:
     """Nginx with one worker on the static files; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "nginx.conf")
         config.write_text(

@@ -23,11 +23,11 @@ class App:
 app = App()
 """
 SERVE = """
-import http.client, pathlib, socket, subprocess, sys, time
+import http.client, pathlib, subprocess, sys, time
 
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
+from gobstopper_testsupport import free_port
+
+port = free_port()
 server = subprocess.Popen([sys.executable, "-m", "granian", "--interface", "rsgi", "--port", str(port), "measured:app"])
 try:
     for _ in range(200):

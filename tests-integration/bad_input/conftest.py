@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,15 @@ class Worker:
         """What was logged so far counts no more."""
         self._mark = len(self.server.log)
 
+    @property
+    def printed(self) -> str:
+        """All that was printed since `mark`."""
+        return self.server.log[self._mark :]
+
     def logged(self) -> list[dict[str, Any]]:
         """The application's log lines of warnings and errors since `mark`, and what anybody else printed."""
         lines: list[dict[str, Any]] = []
-        for line in self.server.log[self._mark :].splitlines():
+        for line in self.printed.splitlines():
             if not line.strip() or line.startswith("[INFO]"):  # the server's own
                 continue
             try:
@@ -85,6 +91,16 @@ class Worker:
     def state(self) -> Any:
         """What the application says of itself: tasks, deadlines, open streams."""
         return self.ask("GET", "/state").json
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What the application says of itself is soon the same again after the block; its notes are cleared."""
+        self.ask("POST", "/notes/clear")
+        before = self.state()
+        yield
+        # A handler may write its note after the test has ended: only once all have ended is clearing the last word.
+        assert eventually(lambda: {**self.state(), "notes": []} == before, seconds=10), (before, self.state())
+        self.ask("POST", "/notes/clear")
 
 
 @pytest.fixture(scope="module")

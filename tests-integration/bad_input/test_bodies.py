@@ -174,7 +174,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing_open(worker: Worker) -> None:
         else:
             client.socket.close()
         assert eventually(lambda: not deleted_files(worker.pid))
-    assert worker.state()["notes"] == ["upload 400", "upload 400", "upload 408"]
+    assert eventually(lambda: worker.state()["notes"] == ["upload 400", "upload 400", "upload 408"])
 
 
 def test_a_complete_upload_leaves_nothing_open(worker: Worker) -> None:

@@ -54,7 +54,7 @@ def test_anything_raised(worker: Worker, name: str, route: str) -> None:
 @pytest.mark.parametrize("route", ["raises", "def-raises"])
 def test_generator_exit_is_the_end_of_a_coroutine_and_left_to_the_server(worker: Worker, route: str) -> None:
     assert worker.ask("GET", f"/{route}/GeneratorExit").status == 500
-    assert eventually(lambda: worker.server.log.rstrip().endswith("GeneratorExit:"))
+    assert eventually(lambda: worker.printed.rstrip().endswith("GeneratorExit:"))
     worker.mark()
 
 

@@ -16,11 +16,9 @@ MIB = 1024 * 1024
 @pytest.fixture(autouse=True)
 def nothing_stays(worker: Worker) -> Iterator[None]:
     """No task, no deadline, no entry in the registry of what has to be told of a shutdown, and no descriptor."""
-    worker.ask("POST", "/notes/clear")
-    state, descriptors = worker.state(), worker.descriptors
-    yield
-    worker.ask("POST", "/notes/clear")
-    assert eventually(lambda: worker.state() == {**state, "notes": []}, seconds=8), worker.state()
+    with worker.unchanged():
+        descriptors = worker.descriptors
+        yield
     assert eventually(lambda: worker.descriptors <= descriptors + 1), worker.descriptors - descriptors
 
 

@@ -154,7 +154,7 @@ def reset(client: Client) -> None:
     client.socket.close()
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 5.0) -> Any:
+def eventually(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
     """What `condition()` gives once it is true; its last value after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < deadline:

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from gobstopper_testsupport import free_port
 from spec.test_spec_verbatim import DOCUMENT
 
 BASIC = "granian --interface rsgi app:app"
@@ -30,12 +30,6 @@ def folder(tmp_path: Path) -> Path:
     """A folder with an app.py, as a user has it."""
     shutil.copy(Path(__file__).with_name("running") / "app.py", tmp_path)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def ask(port: int) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gobstopper_testsupport import free_port
+
 __all__ = ["GranianServer", "GranianStartError", "granian_server"]
 
 # Granian itself refuses a target with a space in it (400), so asking "are you there?" never reaches the application.
@@ -51,7 +53,7 @@ class GranianServer:
         command: Sequence[str] | None = None,
     ) -> None:
         self.workers = workers
-        self.port = _free_port()
+        self.port = free_port()
         with tempfile.NamedTemporaryFile(prefix="granian-", suffix=".log", delete=False) as log:
             self._log_path = Path(log.name)
             self.process = subprocess.Popen(
@@ -183,9 +185,3 @@ def granian_server(
         yield server
     finally:
         server.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,11 +21,16 @@ class ServerMissing(Exception):
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback address that nobody listens on now.
+
+    Not one that the system would pick (Linux from 32768, others from 49152): until the server listens, an outgoing
+    connection of another test may get such a port.
+    """
+    while True:
+        port = random.randint(10_000, 32_000)  # noqa: S311 - no secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def package_folder(name: str) -> Path | None:
