@@ -219,7 +219,9 @@ def _class(name: str, thing: type, here: set[str]) -> Iterator[str]:
     inherited = {base for one in thing.__mro__ if one.__name__ in seen for base in one.__mro__[1:]}
     known: set[str] = set()
     for owner in [thing, *(base for base in bases if base.__name__ not in seen and base not in inherited)]:
-        yield from _members(owner, known)
+        # A base out of a private module is how the class is written, nothing that a reader can look up.
+        is_private = owner.__module__.rpartition(".")[2].startswith("_")
+        yield from _members(name if is_private else owner.__name__, owner, known)
 
 
 def _constructor(name: str, thing: type) -> str:
@@ -239,7 +241,7 @@ def _constructor(name: str, thing: type) -> str:
     return f"class {name}"
 
 
-def _members(owner: type, known: set[str]) -> Iterator[str]:
+def _members(name: str, owner: type, known: set[str]) -> Iterator[str]:
     node = _node(owner)
     assert isinstance(node, ast.ClassDef)
     for one in node.body:
@@ -249,7 +251,7 @@ def _members(owner: type, known: set[str]) -> Iterator[str]:
         if any(decorator.endswith((".setter", ".deleter")) for decorator in decorators):
             continue
         known.add(one.name)
-        yield f"### {owner.__name__}.{one.name}"
+        yield f"### {name}.{one.name}"
         if {"property", "lazy", "cached_property"} & set(decorators):
             kind = f": {ast.unparse(one.returns)}" if one.returns is not None else ""
             yield _code(f"{one.name}{kind}")

@@ -19,11 +19,11 @@ from gobstopper_tasks import (
     TaskQueue,
     TaskStatus,
     TaskStoreClosed,
+    TaskStoreUnavailable,
     UnknownTask,
     Unsupported,
     current_task,
 )
-from gobstopper_tasks import queue as queue_module
 
 
 def sums(queue: TaskQueue) -> list[int]:
@@ -275,7 +275,7 @@ async def test_workers_start_again_when_the_engine_fails(monkeypatch: pytest.Mon
     async with TaskQueue("memory://") as queue:
         sums(queue)
         engine = await queue._ready()
-        real, failures = engine.run, [RuntimeError("bug"), queue_module.TaskStoreUnavailable("away")]
+        real, failures = engine.run, [RuntimeError("bug"), TaskStoreUnavailable("away")]
 
         async def run(*args) -> None:
             if failures:

@@ -85,53 +85,56 @@ def plain(spec: TaskSpec, where: str) -> None:
         raise InvalidTask(f"task {spec.name!r}: a task in {where} cannot have a unique_key or an idempotency_key")
 
 
+class Options(msgspec.Struct, gc=False):
+    """How a task is to be run; see `TaskQueue.add` for what the fields mean. `id` is given only to what is derived."""
+
+    category: str | None = None
+    priority: int = TaskPriority.NORMAL
+    max_retries: int | None = None
+    delay: Delay = None
+    run_at: datetime | float | None = None
+    unique_key: str | None = None
+    idempotency_key: str | None = None
+    always: bool = False
+    into: str | None = None
+    id: str | None = None
+
+
 def make_spec(
-    registry: Registry,
-    name: str,
-    args: Mapping[str, Any] | None,
-    kwargs: dict[str, Any],
-    category: str | None,
-    priority: int,
-    max_retries: int | None,
-    delay: Delay,
-    run_at: datetime | float | None,
-    unique_key: str | None,
-    idempotency_key: str | None,
-    always: bool = False,
-    into: str | None = None,
-    id: str | None = None,  # noqa: A002 - the field's own name
+    registry: Registry, name: str, args: Mapping[str, Any] | None, kwargs: dict[str, Any], options: Options
 ) -> TaskSpec:
     """A checked spec; raises `InvalidTask` or `UnknownTask`."""
     values = {**args, **kwargs} if args else kwargs
     if args and len(values) != len(args) + len(kwargs):
-        raise InvalidTask(
-            f"task {name!r}: {', '.join(args.keys() & kwargs.keys())} is given twice, in args and by name"
-        )
+        twice = ", ".join(sorted(args.keys() & kwargs.keys()))
+        raise InvalidTask(f"task {name!r}: {twice} is given twice, in args and by name")
     definition = registry.tasks.get(name)
+    unique_key = options.unique_key
     if definition is None:
-        if category is None:
+        if options.category is None:
             definition = registry[name]  # raises, naming near ones
         definition = _unregistered(name)
     else:
-        if into is not None:
-            check_into(into)
-        definition.check(values, into)
+        if options.into is not None:
+            check_into(options.into)
+        definition.check(values, options.into)
         if unique_key is None and definition.unique:
             unique_key = unique_text(definition.unique, values)
-    now = time.time()
+    delay, run_at, now = options.delay, options.run_at, time.time()
     due, relative = (0.0, False) if delay is None and run_at is None else when(name, delay, run_at, now)
     try:
         encoded = JSON.encode(values)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidTask(f"task {name!r}: its arguments cannot be stored as JSON: {error}") from error
+    priority, max_retries = options.priority, options.max_retries
     if priority not in _PRIORITIES:
         raise InvalidTask(f"task {name!r}: priority={priority!r} is not a TaskPriority (0 to 3)")
     if max_retries is not None and max_retries < 0:
         raise InvalidTask(f"task {name!r}: max_retries={max_retries} must be 0 or more")
     return TaskSpec(
-        id=id or task_id(),
+        id=options.id or task_id(),
         name=name,
-        category=category or definition.category,
+        category=options.category or definition.category,
         args=msgspec.Raw(encoded),
         priority=int(priority),
         max_retries=definition.max_retries if max_retries is None else max_retries,
@@ -139,9 +142,9 @@ def make_spec(
         due=due,
         relative=relative,
         unique_key=unique_key,
-        idempotency_key=idempotency_key,
-        always=always,
-        into=into,
+        idempotency_key=options.idempotency_key,
+        always=options.always,
+        into=options.into,
         result_ttl=definition.result_ttl,
     )
 

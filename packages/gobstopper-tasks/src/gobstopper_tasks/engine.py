@@ -116,5 +116,5 @@ class TaskEngine(Protocol):
         ...
 
 
-EngineFactory = Callable[[], TaskEngine]
 Fire = Callable[[CronEntry, float], Awaitable[object]]
+EngineFactory = Callable[[Fire], TaskEngine]

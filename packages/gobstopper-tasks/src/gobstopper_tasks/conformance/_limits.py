@@ -1,0 +1,49 @@
+"""Concurrency and rates."""
+
+from __future__ import annotations
+
+from .. import Cap, TaskQueue
+from ._base import PATIENCE, Suite, needs
+from ._tasks import Log
+
+
+class Limits(Suite):
+    """How many at once, and how many in a time."""
+
+    async def test_one_worker_runs_one_at_a_time(self, queue: TaskQueue, log: Log) -> None:
+        await queue.start_workers("default", 1)
+        ids = [await queue.add("slow", seconds=0.05, tag=str(n)) for n in range(4)]
+        for id_ in ids:
+            await queue.wait(id_, PATIENCE)
+        assert [entry[0] for entry in log] == ["begin", "end"] * 4
+
+    async def test_concurrency_of_a_task_and_of_a_category(self, queue: TaskQueue, log: Log) -> None:
+        needs(queue, Cap.LIMITS)
+        queue.limit("narrow", concurrency=2)
+        await queue.start_workers("default", 8)
+        await queue.start_workers("narrow", 8)
+        ids = [await queue.add("alone", tag=n) for n in range(5)]
+        free = await queue.add("add_up", a=1)
+        assert await queue.result(free, PATIENCE) == 1
+        for id_ in ids:
+            await queue.wait(id_, PATIENCE)
+        assert [entry[0] for entry in log if entry[0] != "add_up"] == ["in", "out"] * 5
+        log.clear()
+        ids = [await queue.add("slow", seconds=0.05, tag=str(n), category="narrow") for n in range(6)]
+        for id_ in ids:
+            await queue.wait(id_, PATIENCE)
+        running = peak = 0
+        for what, _ in log:
+            running += 1 if what == "begin" else -1
+            peak = max(peak, running)
+        assert peak == 2
+
+    async def test_rate_of_a_category(self, queue: TaskQueue) -> None:
+        needs(queue, Cap.LIMITS)
+        queue.limit("rated", rate=5, per=0.5)
+        await queue.start_workers("rated", 8)
+        ids = await queue.add_many(queue.call("add_up", a=n, category="rated") for n in range(12))
+        infos = [await queue.wait(id_, PATIENCE) for id_ in ids]
+        starts = sorted(info.started_at for info in infos if info and info.started_at)
+        assert len(starts) == 12
+        assert starts[-1] - starts[0] >= 0.6
