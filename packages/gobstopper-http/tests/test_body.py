@@ -259,7 +259,7 @@ def test_json_of_another_shape() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"[" * 5, b'{"a":' * 5, b"[" * 5 + b"]" * 5, b'[{"a":[{"b":[1]}]}]', b"[]," * 9 + b"[[[[[", b"[[]],[[[[[]]]]]"],
+    [b"[" * 9, b'{"a":' * 5, b"[" * 5 + b"]" * 5, b'[{"a":[{"b":[1]}]}]', b"[]," * 9 + b"[[[[[", b"[[]],[[[[[]]]]]"],
 )
 def test_too_deep(data: bytes) -> None:
     with pytest.raises(HTTPException, match="deeper than 4 levels") as raised:

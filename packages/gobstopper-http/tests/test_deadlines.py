@@ -176,3 +176,50 @@ async def test_outside_of_a_task() -> None:
     loop.call_soon(outside)
     await asyncio.sleep(0)
     assert "in a task" in str(outcome[0])
+
+
+async def test_waiting_for_a_future() -> None:
+    clock = deadlines_of(asyncio.get_running_loop())
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.05, future.set_result, b"there")
+    assert await clock.wait(future, 5) == b"there"
+    failing = asyncio.get_running_loop().create_future()
+    failing.set_exception(ValueError("its own"))
+    with pytest.raises(ValueError, match="its own"):
+        await clock.wait(failing, 5)
+
+
+async def test_waiting_for_too_long_leaves_the_task_alone() -> None:
+    clock = deadlines_of(asyncio.get_running_loop())
+    clock.entries[current()] = timed = Timed(inf)
+    with pytest.raises(TimeoutError, match=r"0\.05 seconds"):
+        await clock.wait(asyncio.get_running_loop().create_future(), 0.05)
+    assert current().cancelling() == 0
+    assert (timed.deadline, timed.late) == (inf, 0)
+    del clock.entries[current()]
+
+
+async def test_waiting_in_a_task_that_is_cancelled() -> None:
+    """By somebody else, or by a deadline of its own that passes in the same tick: the cancellation goes through."""
+    loop = asyncio.get_running_loop()
+    clock = deadlines_of(loop)
+    task = asyncio.ensure_future(clock.wait(loop.create_future(), 5))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    both = asyncio.ensure_future(clock.wait(loop.create_future(), 0.01))
+    clock.entries[both] = Timed(loop.time() + 0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await both
+    assert clock.entries.pop(both).deadline == EXPIRED
+
+
+async def test_the_timer_stops_when_nobody_waits() -> None:
+    loop = asyncio.get_running_loop()
+    clock = Deadlines(loop)
+    future = loop.create_future()
+    future.set_result(1)
+    assert await clock.wait(future, 5) == 1
+    await asyncio.sleep(0.1)
+    assert clock._handle is None

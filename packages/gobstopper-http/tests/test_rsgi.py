@@ -52,6 +52,11 @@ class Body:
             yield chunk
 
 
+async def at_ease(chunk: Any) -> Any:
+    """Waits for as long as it takes."""
+    return await chunk
+
+
 @pytest.mark.parametrize(
     ("chunks", "length", "strict", "complete"),
     [
@@ -72,7 +77,7 @@ class Body:
 async def test_chunks(chunks: tuple[bytes, ...], length: int | None, strict: bool, complete: bool) -> None:
     received = []
     try:
-        async for chunk in iter_chunks(Body(*chunks), length=length, strict=strict):  # type: ignore[arg-type]
+        async for chunk in iter_chunks(Body(*chunks), length=length, strict=strict, wait=at_ease):  # type: ignore[arg-type]
             received.append(chunk)  # noqa: PERF401 - what came before the error counts
     except EOFError:
         assert not complete

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from itertools import accumulate
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .deadlines import EXPIRED, deadlines_of
+from .deadlines import Deadlines, deadlines_of
 from .errors import BodyConsumedError, BodyTimeout, BodyTooLarge, HTTPException, IncompleteBody
 from .rsgi import is_closed, iter_chunks
 
@@ -21,6 +20,8 @@ __all__ = ["decode_json", "read_body", "stream_body"]
 
 _AT_ONCE = 64 * 1024
 """A body that says it is at most this long is awaited in one piece: faster, and one idle time is enough for it."""
+
+_CONSUMED = "the body was taken as a stream before: call body(), json() or form() first, or once"
 
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -35,7 +36,8 @@ def declared_length(request: Request) -> int | None:
     Raises:
         HTTPException: 400 for one that is no decimal number (the server refuses most of them itself).
     """
-    value = request.raw_headers.get("content-length")
+    # Not by `raw_headers`, which keeps the map: nearly always this is the one field that is asked for.
+    value = request.scope.headers.get("content-length")
     if value is None:
         return None
     if not (value.isascii() and value.isdecimal() and len(value) < 20):
@@ -52,16 +54,27 @@ async def read_body(request: Request) -> bytes:
         IncompleteBody: 400, when the client closed early.
         BodyConsumedError: when it was taken as a stream before.
     """
-    limit = request.route.limits.body
+    limits = request.route.limits
     length = declared_length(request)
+    if length is None or length > _AT_ONCE:
+        return await _gather(request, length, limits.body)
+    if length > limits.body:
+        raise BodyTooLarge(limits.body)
+    if request.body_taken:
+        raise BodyConsumedError(_CONSUMED)
+    request.body_taken = True
+    try:
+        data: bytes = await _clock(request).wait(request.proto(), limits.body_idle)
+    except (TimeoutError, RuntimeError) as error:
+        raise _refusal(error, limits.body_idle) from None
+    if len(data) != length:
+        raise IncompleteBody
+    return data
+
+
+async def _gather(request: Request, length: int | None, limit: int) -> bytes:
     if length is not None and length > limit:
         raise BodyTooLarge(limit)
-    if length is not None and length <= _AT_ONCE:
-        _take(request)
-        data: bytes = await _read(request, request.proto())
-        if len(data) != length:
-            raise IncompleteBody
-        return data
     body = bytearray()  # a list of tiny chunks would take twenty times their size
     async for chunk in stream_body(request):
         body += chunk
@@ -77,64 +90,36 @@ async def stream_body(request: Request) -> AsyncIterator[bytes]:
         BodyTimeout, IncompleteBody, BodyConsumedError: as `read_body`.
     """
     length = declared_length(request)
-    _take(request)
+    if request.body_taken:
+        raise BodyConsumedError(_CONSUMED)
+    request.body_taken = True
     strict = request.scope.http_version.startswith("1") and "trailer" not in request.raw_headers
-    chunks = iter_chunks(request.proto, length=length, strict=strict)
+    clock = _clock(request)
+    idle = request.route.limits.body_idle
+    chunks = iter_chunks(request.proto, length=length, strict=strict, wait=lambda chunk: clock.wait(chunk, idle))
     try:
         while True:
             try:
-                chunk = await _read(request, anext(chunks))
+                chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
-            except EOFError:
-                raise IncompleteBody from None
+            except (TimeoutError, RuntimeError, EOFError) as error:
+                raise _refusal(error, idle) from None
             yield chunk
     finally:
         await chunks.aclose()
 
 
-def _take(request: Request) -> None:
-    if request.body_taken:
-        raise BodyConsumedError("the body was taken as a stream before: call body(), json() or form() first, or once")
-    request.body_taken = True
+def _clock(request: Request) -> Deadlines:
+    """The application's deadlines, else the loop's own."""
+    return request.route.clock or deadlines_of(asyncio.get_running_loop())
 
 
-async def _read(request: Request, awaitable: Awaitable[Any]) -> Any:
-    """Await one read, for at most the idle time."""
-    route = request.route
-    idle = route.limits.body_idle
-    clock = route.clock
-    outer = request.deadline
-    task = asyncio.current_task()
-    watched = clock is not None and task is not None and clock.entries.get(task) is request
-    # By hand what `Deadlines.within` does, for a request whose task is watched already: nearly every body comes so.
-    inner = clock.now + idle if watched and clock is not None else inf
-    tighter = inner < outer
-    if tighter:
-        request.deadline = inner
-    try:
-        if watched:
-            return await awaitable
-        with deadlines_of(asyncio.get_running_loop()).within(idle):
-            return await awaitable
-    except asyncio.CancelledError:
-        if not (tighter and request.deadline == EXPIRED):
-            raise
-        if task is not None:
-            task.uncancel()
-        raise BodyTimeout(idle) from None
-    except TimeoutError:
-        raise BodyTimeout(idle) from None
-    except RuntimeError as error:
-        if is_closed(error):
-            raise IncompleteBody from None
-        raise
-    finally:
-        # Granian's awaitable keeps its exception where the collector does not look: a frame of the traceback that held
-        # the awaitable would never be freed, nor the request.
-        del awaitable
-        if tighter:
-            request.deadline = outer
+def _refusal(error: Exception, idle: float) -> Exception:
+    """What a read that failed is answered with."""
+    if isinstance(error, TimeoutError):
+        return BodyTimeout(idle)
+    return IncompleteBody() if isinstance(error, EOFError) or is_closed(error) else error
 
 
 def decode_json(data: bytes, type_: Any, depth: int) -> Any:
@@ -144,7 +129,8 @@ def decode_json(data: bytes, type_: Any, depth: int) -> Any:
         HTTPException: 400 for what is no JSON, no UTF-8 or nested deeper than `depth`; 422 for JSON that does not fit
             `type_`, with msgspec's own message, which names the path.
     """
-    if data.count(b"[") + data.count(b"{") > depth and _deeper_than(data, depth):
+    # As many brackets have to open and to close.
+    if len(data) > 2 * depth and data.count(b"[") + data.count(b"{") > depth and _deeper_than(data, depth):
         raise HTTPException(400, f"The JSON is nested deeper than {depth} levels.")
     try:
         return _decode(data) if type_ is None else msgspec.json.decode(data, type=type_)

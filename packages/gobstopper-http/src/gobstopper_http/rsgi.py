@@ -7,12 +7,14 @@ was cut off looks complete to whoever stops at the first empty chunk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
+from .deadlines import Cancellable
 from .types import RawHeaders
 
 __all__ = [
+    "BodyChunks",
     "HTTPProtocol",
     "RawHeaderMap",
     "Scope",
@@ -76,11 +78,18 @@ class StreamTransport(Protocol):
     def send_str(self, data: str, /) -> Awaitable[None]: ...
 
 
+class BodyChunks(Protocol):
+    """The iterator over a body; each chunk can be cancelled by itself."""
+
+    def __aiter__(self) -> BodyChunks: ...
+    def __anext__(self) -> Cancellable[bytes]: ...
+
+
 class HTTPProtocol(Protocol):
     """The server's side of one HTTP request; the first `response_*` wins and later ones are ignored."""
 
-    def __call__(self) -> Awaitable[bytes]: ...
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def __call__(self) -> Cancellable[bytes]: ...
+    def __aiter__(self) -> BodyChunks: ...
     def client_disconnect(self) -> Awaitable[None]: ...
     def response_empty(self, status: int, headers: RawHeaders, /) -> None: ...
     def response_str(self, status: int, headers: RawHeaders, body: str, /) -> None: ...
@@ -140,7 +149,13 @@ def is_closed(error: BaseException) -> bool:
     return type(error).__name__ == "RSGIProtocolClosed"
 
 
-async def iter_chunks(proto: HTTPProtocol, *, length: int | None, strict: bool) -> AsyncGenerator[bytes, None]:
+async def iter_chunks(
+    proto: HTTPProtocol,
+    *,
+    length: int | None,
+    strict: bool,
+    wait: Callable[[Cancellable[bytes]], Awaitable[bytes]],
+) -> AsyncGenerator[bytes, None]:
     """Iterate over the body, its empty chunks left out.
 
     A clean end is one empty chunk and then `StopAsyncIteration`; a read error is an empty chunk of its own before that
@@ -151,12 +166,18 @@ async def iter_chunks(proto: HTTPProtocol, *, length: int | None, strict: bool) 
         proto: The request's protocol; its body must not have been taken.
         length: The `Content-Length`, if there is one.
         strict: Whether two empty chunks mean an error: on HTTP/1, unless the request announced trailers.
+        wait: Awaits a chunk for as long as one may take.
 
     Raises:
         EOFError: when the body ended early.
     """
     received = empty = 0
-    async for chunk in proto:
+    chunks = aiter(proto)
+    while True:
+        try:
+            chunk = await wait(anext(chunks))
+        except StopAsyncIteration:
+            break
         if chunk:
             received += len(chunk)
             empty = 0
