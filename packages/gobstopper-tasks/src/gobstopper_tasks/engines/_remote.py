@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
-
-import msgspec
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ..cron import CronEntry, CronLoop
 from ..engine import Filter, Fire, Handler, Running
@@ -21,73 +20,26 @@ from ..errors import TaskStoreClosed, TaskStoreUnavailable
 from ..ids import task_id
 from ..registry import Registry, limits_of
 from ..task import FINAL, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec
+from ._coalescer import Coalescer
+from ._store import Store
 
 log = logging.getLogger("gobstopper.tasks")
 
-Limits = dict[str, tuple[int | None, int | None, float]]
-
 _POLL = 1.0  # seconds after which a waiter looks for itself, in case a notification was lost
 _LIMITED = 0.1  # seconds after which a task that a limit held back is offered again
-
-
-class Begun(msgspec.Struct, frozen=True):
-    """The store's answer to a ticket: a claim, or how long to wait because of a limit, or neither: drop it."""
-
-    claim: Claim | None = None
-    wait: float | None = None
-    cancelled: bool = False
-
-
-class Store(Protocol):
-    """Statuses, results, keys, links and limits of all tasks."""
-
-    async def add(self, specs: Sequence[TaskSpec], connection: Any) -> list[Enqueued]:
-        """Store and publish all of them or none."""
-        ...
-
-    async def begin(self, id: str, number: int, session: str, limits: Limits) -> Begun:  # noqa: A002
-        """A worker got the ticket."""
-        ...
-
-    async def finish(self, claim: Claim, outcome: Outcome) -> None:
-        """What came of it. For a `Retry` it is published anew."""
-        ...
-
-    async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
-        """See `TaskEngine`."""
-        ...
-
-    async def cancel(self, ids: Sequence[str]) -> int:
-        """See `TaskEngine`; running ones are told through `notify`."""
-        ...
-
-    async def requeue(self, ids: Sequence[str]) -> int:
-        """See `TaskEngine`."""
-        ...
-
-    async def progress(self, id: str, value: float | None, note: str | None) -> None:  # noqa: A002
-        """See `TaskEngine`."""
-        ...
-
-    async def query(self, filter: Filter, cursor: str | None) -> tuple[list[TaskInfo], str | None]:  # noqa: A002
-        """See `TaskEngine`."""
-        ...
-
-    async def stats(self) -> dict[str, dict[str, int]]:
-        """See `TaskEngine`."""
-        ...
-
-    async def clean(self) -> None:
-        """Drop what is older than the retention."""
-        ...
-
+_ALONE = 100  # so many tasks of one call go into the store by themselves
 
 S = TypeVar("S", bound=Store)
 
 
-class RemoteEngine(Generic[S]):
-    """The part of an engine that is the same on both servers."""
+class RemoteEngine(ABC, Generic[S]):
+    """The part of an engine that is the same on both servers.
 
+    `away` are the errors of the server's drivers that mean that it cannot be reached; `server` is its name.
+    """
+
+    server: ClassVar[str]
+    away: ClassVar[tuple[type[Exception], ...]]
     store: S
 
     def __init__(self, fire: Fire) -> None:
@@ -95,21 +47,60 @@ class RemoteEngine(Generic[S]):
         self._fire = fire
         self._registry = Registry()
         self._running: dict[str, Running] = {}
-        self._claims: dict[str, Claim] = {}
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._runs: dict[asyncio.Future[Any], Callable[[], None]] = {}
         self._cron: CronLoop | None = None
         self._closing = False
-        self._queue: list[tuple[Sequence[TaskSpec], asyncio.Future[list[Enqueued]]]] = []
-        self._adding = 0
+        self._coalescer = Coalescer(lambda specs: self.store.add(specs, None))
 
-    def _opened(self) -> None:
+    # -- life
+
+    async def open(self, registry: Registry) -> None:
+        """See `TaskEngine`."""
+        self._registry = registry
+        try:
+            await self.store.open()
+        except BaseException:
+            await self.store.close()
+            raise
         self._closing = False
-        self._tasks.append(asyncio.create_task(self._keep_clean()))
+        listening = asyncio.Event()
+        self._tasks += [asyncio.create_task(self._keep_clean()), asyncio.create_task(self._listen(listening))]
+        await listening.wait()
 
-    def _check(self) -> None:
-        if self._closing:
-            raise TaskStoreClosed("the task queue is closed")
+    async def close(self, grace: float) -> None:
+        """See `TaskEngine`."""
+        for stop in self._runs.values():
+            stop()
+        await self._wind_down(grace)
+        if self._runs:
+            await asyncio.wait(set(self._runs), timeout=3.0)
+        await self._coalescer.close()
+        await self._disconnect()
+        await self.store.close()
+
+    async def _disconnect(self) -> None:
+        """Whatever there is besides the store."""
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        async def subscribed() -> None:
+            listening.set()
+            # What was told while nobody listened: a task that runs here may have been asked to stop.
+            for id_ in await self.store.cancelling(list(self._running)):
+                self._notified(f"cancel:{id_}")
+
+        away: tuple[type[Exception], ...] = (TaskStoreUnavailable, *self.away)
+        while True:
+            try:
+                await self._subscribe(subscribed)
+            except away as error:
+                log.debug("no notifications: %s", error)
+            await asyncio.sleep(0.2)
+
+    @abstractmethod
+    async def _subscribe(self, subscribed: Callable[[], Awaitable[None]]) -> None:
+        """Hand notifications to `_notified` until the connection is lost; `subscribed` is to be called at its start."""
 
     async def _keep_clean(self) -> None:
         while True:
@@ -119,7 +110,27 @@ class RemoteEngine(Generic[S]):
                 log.debug("the task store was not cleaned: %s", error)
             await asyncio.sleep(60)
 
+    def _check(self) -> None:
+        if self._closing:
+            raise TaskStoreClosed("the task queue is closed")
+
     # -- running
+
+    async def _serve(self, work: asyncio.Future[Any], stop: Callable[[], None]) -> None:
+        """Wait for the server's own loop over tickets; `stop` asks it to end."""
+        self._runs[work] = stop
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stop()
+            await asyncio.wait((work,), timeout=7.0)
+            raise
+        except self.away as error:
+            raise TaskStoreUnavailable(f"{self.server} cannot be reached: {error}") from error
+        finally:
+            del self._runs[work]
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     async def _deliver(self, ticket: str, handler: Handler) -> None:
         """Run a ticket to its end. Cancelling this gives the task back."""
@@ -198,36 +209,9 @@ class RemoteEngine(Generic[S]):
     async def enqueue(self, specs: Sequence[TaskSpec], connection: Any = None) -> list[Enqueued]:
         """See `TaskEngine`. Calls that are made while one is under way go together in the next."""
         self._check()
-        if connection is not None or len(specs) > 100:
+        if connection is not None or len(specs) > _ALONE:
             return await self.store.add(specs, connection)
-        future: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
-        self._queue.append((specs, future))
-        if self._adding < 2:
-            self._adding += 1
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._tasks.append(asyncio.create_task(self._add_queued()))
-        return await future
-
-    async def _add_queued(self) -> None:
-        try:
-            await asyncio.sleep(0)
-            while self._queue:
-                batch, self._queue = self._queue[:1000], self._queue[1000:]
-                specs = [spec for group, _ in batch for spec in group]
-                try:
-                    answers = await self.store.add(specs, None)
-                except Exception as error:  # noqa: BLE001 - raised again in each caller
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                at = 0
-                for group, future in batch:
-                    if not future.done():
-                        future.set_result(answers[at : at + len(group)])
-                    at += len(group)
-        finally:
-            self._adding -= 1
+        return await self._coalescer.add(specs)
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
         """See `TaskEngine`."""
@@ -290,6 +274,3 @@ class RemoteEngine(Generic[S]):
 
 def _unclaimed(id_: str, number: int) -> Claim:
     return Claim(spec=TaskSpec(id=id_, name=""), number=number, attempt=0)
-
-
-Connect = Callable[[], Awaitable[Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +17,9 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from ...engine import Cap, Fire, Handler
-from ...errors import TaskStoreUnavailable
-from ...registry import Registry
 from .._remote import RemoteEngine
-from .store import CHANNEL, PostgresStore
+from .links import CHANNEL
+from .store import PostgresStore
 
 log = logging.getLogger("gobstopper.tasks")
 
@@ -83,6 +82,9 @@ class PostgresEngine(RemoteEngine[PostgresStore]):
     that it serves. `timeout`: seconds to wait for a connection.
     """
 
+    server = "PostgreSQL"
+    # PgQueuer says with a RuntimeError that its connection is closed.
+    away = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError)
     caps = frozenset({Cap.STRICT_PRIORITY, Cap.LIMITS, Cap.DURABLE, Cap.SHARED, Cap.SQL, Cap.TRANSACTION})
 
     def __init__(
@@ -97,37 +99,17 @@ class PostgresEngine(RemoteEngine[PostgresStore]):
         super().__init__(fire)
         self.store = PostgresStore(url, retention, pool_size, timeout)
         self._lease = lease
-        self._managers: list[Slots] = []
-        self._runs: set[asyncio.Future[None]] = set()
 
-    async def open(self, registry: Registry) -> None:
-        """See `TaskEngine`."""
-        self._registry = registry
+    async def _subscribe(self, subscribed: Callable[[], Awaitable[None]]) -> None:
+        connection = await self.store.connect()
+        gone = asyncio.Event()
+        connection.add_termination_listener(lambda _: gone.set())
         try:
-            await self.store.open()
-        except BaseException:
-            await self.store.close()
-            raise
-        self._opened()
-        listening = asyncio.Event()
-        self._tasks.append(asyncio.create_task(self._listen(listening)))
-        await listening.wait()
-
-    async def _listen(self, listening: asyncio.Event) -> None:
-        while True:
-            try:
-                connection = await self.store.connect()
-                gone = asyncio.Event()
-                connection.add_termination_listener(lambda _: gone.set())  # noqa: B023 - this round's event
-                try:
-                    await connection.add_listener(CHANNEL, lambda *a: self._notified(str(a[3])))
-                    listening.set()
-                    await gone.wait()
-                finally:
-                    connection.terminate()
-            except (TaskStoreUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.debug("no notifications: %s", error)
-            await asyncio.sleep(0.2)
+            await connection.add_listener(CHANNEL, lambda *a: self._notified(str(a[3])))
+            await subscribed()
+            await gone.wait()
+        finally:
+            connection.terminate()
 
     async def run(self, category: str, concurrency: int, handler: Handler) -> None:
         """See `TaskEngine`. Raises `TaskStoreUnavailable` when the connection is lost: call it again."""
@@ -143,42 +125,19 @@ class PostgresEngine(RemoteEngine[PostgresStore]):
                 raise RetryRequested(timedelta(seconds=1), str(error)) from error
 
         manager.entrypoint(category, accepts_context=False)(ticket)
-        self._managers.append(manager)
-        work = asyncio.ensure_future(
-            manager.run(
-                batch_size=concurrency,
-                dequeue_timeout=timedelta(seconds=5),
-                heartbeat_timeout=timedelta(seconds=self._lease),
-            )
+        work = manager.run(
+            batch_size=concurrency,
+            dequeue_timeout=timedelta(seconds=5),
+            heartbeat_timeout=timedelta(seconds=self._lease),
         )
-        self._runs.add(work)
         try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            manager.shutdown.set()
-            await asyncio.wait((work,), timeout=7.0)
-            raise
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError) as error:
-            raise TaskStoreUnavailable(f"PostgreSQL cannot be reached: {error}") from error
+            await self._serve(asyncio.ensure_future(work), manager.shutdown.set)
         finally:
-            self._managers = [other for other in self._managers if other is not manager]
-            self._runs.discard(work)
-            work.cancel()
             try:
-                await asyncio.gather(work, return_exceptions=True)
                 await _close(connection)
             finally:  # cancelled once more
                 if not connection.is_closed():
                     connection.terminate()
-
-    async def close(self, grace: float) -> None:
-        """See `TaskEngine`."""
-        for manager in self._managers:
-            manager.shutdown.set()
-        await self._wind_down(grace)
-        if self._runs:
-            await asyncio.wait(set(self._runs), timeout=3.0)
-        await self.store.close()
 
     async def sql(self, statement: str, parameters: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """See `TaskEngine`."""

@@ -33,14 +33,17 @@ CREATE TABLE IF NOT EXISTS gobstopper.task (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS task_unique ON gobstopper.task (name, unique_key)
     WHERE unique_key IS NOT NULL AND status NOT IN ('succeeded', 'failed', 'cancelled');
-CREATE UNIQUE INDEX IF NOT EXISTS task_idempotent ON gobstopper.task (idempotency_key) WHERE idempotency_key IS NOT
-NULL; CREATE INDEX IF NOT EXISTS task_finished ON gobstopper.task (finished_at) WHERE finished_at IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS task_idempotent ON gobstopper.task (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS task_finished ON gobstopper.task (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS task_live ON gobstopper.task (category, status)
     WHERE status NOT IN ('succeeded', 'failed', 'cancelled');
 CREATE INDEX IF NOT EXISTS task_status ON gobstopper.task (status, id);
 CREATE TABLE IF NOT EXISTS gobstopper.link (
     before text NOT NULL, after text NOT NULL, always boolean NOT NULL, PRIMARY KEY (before, after)
 );
+CREATE TABLE IF NOT EXISTS gobstopper.start (scope text NOT NULL, at double precision NOT NULL);
+CREATE INDEX IF NOT EXISTS start_at ON gobstopper.start (scope, at);
 CREATE OR REPLACE VIEW gobstopper.tasks AS
     SELECT id, name, category, status, priority, attempt, added_at, started_at, finished_at, error, result,
         (spec::json -> 'args')::text AS args, worker, spec

@@ -9,22 +9,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import msgspec
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
 from ...engine import Filter
 from ...errors import InvalidTask, TaskStoreUnavailable
-from ...task import JSON, Cancelled, Claim, Dead, Done, Enqueued, Outcome, Retry, TaskInfo, TaskSpec, TaskStatus
-from .._remote import Begun, Limits
+from ...task import JSON, Cancelled, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec, TaskStatus
+from .._store import Begun, Limits, begun, ending, info_of
+from .limits import limited
+from .links import CHANNEL, HOPELESS, cancel_waiting, follow, link, publish
 from .schema import AGAIN, BEGIN, COLUMNS, CREATE, END, INSERT, VERSION
 
-CHANNEL = "gobstopper_tasks"
-_SPEC = msgspec.json.Decoder(TaskSpec)
 _LOCK = 0x676F6273746F70  # "gobstop": who creates the tables does so alone
 
 
@@ -93,19 +91,18 @@ class PostgresStore:
         now = time.time()
         unique = {spec.id: spec for spec in specs}
         async with self._connection(connection) as session:
-            waiting = await self._link(session, list(unique.values()), now)
+            waiting = await link(session, list(unique.values()))
             # In the order of ids, so that two transactions never wait for each other.
             rows = [self._row(unique[id_], waiting.get(id_, 0), now) for id_ in sorted(unique)]
             created = {row["id"] for row in await session.fetch(INSERT, *zip(*rows, strict=True))}
             known = await self._known(session, [spec for spec in unique.values() if spec.id not in created])
-            missing = [waiting.keys() - created]
-            if any(missing):
-                await session.execute("DELETE FROM gobstopper.link WHERE after = ANY($1)", list(missing[0]))
+            if known_already := waiting.keys() - created:
+                await session.execute("DELETE FROM gobstopper.link WHERE after = ANY($1)", list(known_already))
             fresh = [unique[id_] for id_ in unique if id_ in created and not waiting.get(id_)]
-            await self._publish(session, [(s.id, 1, s.category, s.priority, s.due) for s in fresh], now)
+            await publish(session, [(s.id, 1, s.category, s.priority, s.due) for s in fresh], now)
             doomed = [id_ for id_, count in waiting.items() if count < 0 and id_ in created]
             if doomed:
-                await self._cancel_rows(session, doomed, "a task it comes after did not succeed", now)
+                await cancel_waiting(session, doomed, HOPELESS, now)
         return [Enqueued(spec.id) if spec.id in created else Enqueued(known[spec.id], created=False) for spec in specs]
 
     @staticmethod
@@ -115,31 +112,6 @@ class PostgresStore:
             spec.id, spec.name, spec.category, status.value, spec.priority, max(waiting, 0), spec.added_at, spec.due,
             spec.unique_key, spec.idempotency_key, JSON.encode(spec).decode(),
         )  # fmt: skip
-
-    @staticmethod
-    async def _link(session: Any, specs: list[TaskSpec], now: float) -> dict[str, int]:
-        """Links of the specs that come after others.
-
-        For each how many it waits for, or -1 if one of them ended badly.
-        """
-        linked = [spec for spec in specs if spec.after]
-        if not linked:
-            return {}
-        ids = {spec.id for spec in specs}
-        outside = sorted({id_ for spec in linked for id_ in spec.after if id_ not in ids})
-        statement = "SELECT id, status FROM gobstopper.task WHERE id = ANY($1) ORDER BY id FOR UPDATE"
-        state = (
-            {row["id"]: TaskStatus(row["status"]) for row in await session.fetch(statement, outside)} if outside else {}
-        )
-        waiting: dict[str, int] = {}
-        links: list[tuple[str, str, bool]] = []
-        for spec in linked:
-            open_ = [id_ for id_ in spec.after if id_ in ids or (id_ in state and not state[id_].final)]
-            bad = [id_ for id_ in spec.after if state.get(id_) in (TaskStatus.FAILED, TaskStatus.CANCELLED)]
-            waiting[spec.id] = -1 if bad and not spec.always else len(open_)
-            links += [(id_, spec.id, spec.always) for id_ in open_]
-        await session.executemany("INSERT INTO gobstopper.link VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", links)
-        return waiting
 
     @staticmethod
     async def _known(session: Any, specs: list[TaskSpec]) -> dict[str, str]:
@@ -167,59 +139,18 @@ class PostgresStore:
             for spec in specs
         }
 
-    @staticmethod
-    async def _publish(session: Any, tickets: list[tuple[str, int, str, int, float]], now: float) -> None:
-        """Give `(id, number, category, priority, due)` to PgQueuer."""
-        if tickets:
-            await Queries(AsyncpgDriver(session)).enqueue(
-                [category for _, _, category, _, _ in tickets],
-                [f"{id_}/{number}".encode() for id_, number, _, _, _ in tickets],
-                [priority for _, _, _, priority, _ in tickets],
-                [timedelta(seconds=max(0.0, due - now)) for _, _, _, _, due in tickets],
-            )
-
     # -- running
 
     async def begin(self, id: str, number: int, session: str, limits: Limits) -> Begun:  # noqa: A002 - the field's own name
         """See `Store`."""
         now = time.time()
         async with self._connection() as connection:
-            if limits and (wait := await self._limited(connection, id, number, limits, now)) is not None:
+            if limits and (wait := await limited(connection, id, number, limits)) is not None:
                 return Begun(wait=wait)
             row = await connection.fetchrow(BEGIN, id, number, session, now)
         if row is None:
             return Begun()
-        spec = _SPEC.decode(row["spec"])
-        claim = Claim(spec=spec, number=number, attempt=row["attempt"], crashes=row["crashes"])
-        return Begun(claim=claim, cancelled=row["cancelling"])
-
-    @staticmethod
-    async def _limited(connection: Any, id_: str, number: int, limits: Limits, now: float) -> float | None:
-        found = await connection.fetchrow(
-            "SELECT name, category FROM gobstopper.task WHERE id = $1 AND number = $2 AND status <> 'running'",
-            id_,
-            number,
-        )
-        if found is None:
-            return None
-        for column in ("category", "name"):
-            scope = f"{'task' if column == 'name' else column}:{found[column]}"
-            if scope not in limits:
-                continue
-            concurrency, rate, per = limits[scope]
-            await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", 0x676F6273, scope)
-            running, started, oldest = await connection.fetchrow(
-                f"""SELECT count(*) FILTER (WHERE status = 'running'), count(*) FILTER (WHERE started_at > $2),
-                min(started_at) FILTER (WHERE started_at > $2) FROM gobstopper.task
-                WHERE {column} = $1 AND (status = 'running' OR started_at > $2)""",  # noqa: S608 - one of two names above
-                found[column],
-                now - per,
-            )
-            if concurrency is not None and running >= concurrency:
-                return 0.05
-            if rate is not None and started >= rate:
-                return max(0.01, float(oldest) + per - now)
-        return None
+        return begun(row["spec"], number, row["attempt"], row["crashes"], cancelled=row["cancelling"])
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `Store`."""
@@ -231,59 +162,12 @@ class PostgresStore:
                 unclaimed = not claim.spec.name
                 row = await session.fetchrow(AGAIN, id_, number, due, outcome.error, unclaimed, outcome.counted, now)
                 if row is not None:
-                    await self._publish(session, [(id_, row["number"], row["category"], row["priority"], due)], now)
+                    await publish(session, [(id_, row["number"], row["category"], row["priority"], due)], now)
                     return
                 outcome = Cancelled("cancelled while it ran")
             status, result, error = ending(outcome)
             if await session.fetchval(END, id_, number, status.value, result, error, now) is not None:
-                await self._ended(session, [(id_, status)], now)
-
-    async def _ended(self, session: Any, ended: list[tuple[str, TaskStatus]], now: float) -> None:
-        """Tell whoever waits, and release or cancel what comes after."""
-        while ended:
-            await session.execute(
-                "SELECT pg_notify($1, 'final:' || id) FROM unnest($2::text[]) AS id", CHANNEL, [id_ for id_, _ in ended]
-            )
-            good = [id_ for id_, status in ended if status is TaskStatus.SUCCEEDED]
-            links = await session.fetch(
-                "DELETE FROM gobstopper.link WHERE before = ANY($1) RETURNING before, after, always",
-                [id_ for id_, _ in ended],
-            )
-            released: dict[str, int] = {}
-            for link in links:
-                if link["always"] or link["before"] in good:
-                    released[link["after"]] = released.get(link["after"], 0) + 1
-            doomed = sorted({link["after"] for link in links if not link["always"] and link["before"] not in good})
-            for id_, count in sorted(released.items()):
-                row = await session.fetchrow(
-                    """UPDATE gobstopper.task SET waiting = greatest(waiting - $2, 0),
-                    status = CASE WHEN waiting <= $2 THEN 'pending' ELSE status END
-                    WHERE id = $1 AND status = 'scheduled' RETURNING waiting, number, category, priority""",
-                    id_,
-                    count,
-                )
-                if row is not None and row["waiting"] == 0:
-                    await self._publish(session, [(id_, row["number"], row["category"], row["priority"], 0.0)], now)
-            ended = [
-                (id_, TaskStatus.CANCELLED)
-                for id_ in await self._cancel_waiting(session, doomed, "a task it comes after did not succeed", now)
-            ]
-
-    @staticmethod
-    async def _cancel_waiting(session: Any, ids: list[str], error: str, now: float) -> list[str]:
-        rows = await session.fetch(
-            """UPDATE gobstopper.task SET status = 'cancelled', error = $2, finished_at = $3, number = number + 1
-            WHERE id = ANY($1) AND status IN ('pending', 'scheduled', 'retrying') RETURNING id""",
-            ids,
-            error,
-            now,
-        )
-        return [row["id"] for row in rows]
-
-    async def _cancel_rows(self, session: Any, ids: list[str], error: str, now: float) -> int:
-        cancelled = await self._cancel_waiting(session, sorted(ids), error, now)
-        await self._ended(session, [(id_, TaskStatus.CANCELLED) for id_ in cancelled], now)
-        return len(cancelled)
+                await follow(session, [(id_, status)], now)
 
     # -- asking and changing
 
@@ -299,7 +183,7 @@ class PostgresStore:
         """See `Store`."""
         now = time.time()
         async with self._connection() as session:
-            reached = await self._cancel_rows(session, list(ids), "cancelled before it ran", now)
+            reached = await cancel_waiting(session, list(ids), "cancelled before it ran", now)
             rows = await session.fetch(
                 """UPDATE gobstopper.task SET cancelling = true
                 WHERE id = ANY($1) AND status = 'running' AND NOT cancelling
@@ -308,6 +192,12 @@ class PostgresStore:
                 CHANNEL,
             )
         return reached + len(rows)
+
+    async def cancelling(self, ids: Sequence[str]) -> list[str]:
+        """See `Store`."""
+        async with self._connection() as session:
+            rows = await session.fetch("SELECT id FROM gobstopper.task WHERE id = ANY($1) AND cancelling", list(ids))
+        return [row["id"] for row in rows]
 
     async def requeue(self, ids: Sequence[str]) -> int:
         """See `Store`."""
@@ -322,7 +212,7 @@ class PostgresStore:
                 sorted(set(ids)),
             )
             tickets = [(row["id"], row["number"], row["category"], row["priority"], 0.0) for row in rows]
-            await self._publish(session, tickets, now)
+            await publish(session, tickets, now)
         return len(rows)
 
     async def progress(self, id: str, value: float | None, note: str | None) -> None:  # noqa: A002
@@ -391,42 +281,6 @@ class PostgresStore:
                 WHERE finished_at < $1 ORDER BY finished_at LIMIT 10000 FOR UPDATE SKIP LOCKED)""",
                 time.time() - self._retention,
             )
-
-
-def ending(outcome: Outcome) -> tuple[TaskStatus, str | None, str | None]:
-    """Status, result and error of a final outcome."""
-    if isinstance(outcome, Done):
-        return TaskStatus.SUCCEEDED, bytes(outcome.result).decode(), None
-    if isinstance(outcome, Dead):
-        return TaskStatus.FAILED, None, outcome.error.replace("\0", "\\0")
-    return TaskStatus.CANCELLED, None, (outcome.error or "").replace("\0", "\\0") or None
-
-
-def info_of(row: Any, now: float) -> TaskInfo:
-    """What is told of a row."""
-    spec = _SPEC.decode(row["spec"])
-    fresh = row["result"] is not None and (row["finished_at"] or now) + spec.result_ttl > now
-    return TaskInfo(
-        id=row["id"],
-        name=row["name"],
-        category=row["category"],
-        status=TaskStatus(row["status"]),
-        priority=row["priority"],
-        attempt=row["attempt"],
-        max_retries=spec.max_retries,
-        crashes=row["crashes"],
-        added_at=spec.added_at,
-        run_at=row["due"] or None,
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        result=msgspec.json.decode(row["result"]) if fresh else None,
-        error=row["error"],
-        progress=row["progress"],
-        note=row["note"],
-        worker=row["worker"],
-        unique_key=spec.unique_key,
-        args=msgspec.json.decode(spec.args),
-    )
 
 
 class _unavailable:  # noqa: N801 - reads as a statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +70,9 @@ class RedisEngine(RemoteEngine[RedisStore]):
     are kept. `timeout`: seconds to wait for a connection. `prefix` begins every key.
     """
 
+    server = "Redis"
+    # The store speaks through redis-py, streaq through coredis and anyio, whose task groups raise groups.
+    away = (RedisError, RedisPyError, StreaqError, OSError, TimeoutError, ExceptionGroup)
     caps = frozenset({Cap.LIMITS, Cap.DURABLE, Cap.SHARED})
 
     def __init__(
@@ -87,36 +90,20 @@ class RedisEngine(RemoteEngine[RedisStore]):
         self._lease = lease
         self.store = RedisStore(url, prefix, retention, timeout, self._publish)
         self._publishers: dict[str, tuple[Tickets, asyncio.Task[None]]] = {}
-        self._workers: list[Tickets] = []
-        self._runs: set[asyncio.Future[None]] = set()
 
     async def open(self, registry: Registry) -> None:
         """See `TaskEngine`."""
-        self._registry = registry
-        try:
-            await self.store.open()
-        except BaseException:
-            await self.store.close()
-            raise
-        self._opened()
-        listening = asyncio.Event()
-        self._tasks.append(asyncio.create_task(self._listen(listening)))
+        await super().open(registry)
         self._tasks.append(asyncio.create_task(self._republish()))
-        await listening.wait()
 
-    async def _listen(self, listening: asyncio.Event) -> None:
-        while True:
-            try:
-                async with self.store.client.pubsub() as channel:
-                    await channel.subscribe(f"{self._prefix}events")
-                    listening.set()
-                    while True:
-                        message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
-                        if message is not None:
-                            self._notified(str(message["data"]))
-            except (RedisPyError, OSError, TimeoutError) as error:
-                log.debug("no notifications: %s", error)
-            await asyncio.sleep(0.2)
+    async def _subscribe(self, subscribed: Callable[[], Awaitable[None]]) -> None:
+        async with self.store.client.pubsub() as channel:
+            await channel.subscribe(f"{self._prefix}events")
+            await subscribed()
+            while True:
+                message = await channel.get_message(ignore_subscribe_messages=True, timeout=5.0)
+                if message is not None:
+                    self._notified(str(message["data"]))
 
     async def _republish(self) -> None:
         while True:
@@ -160,7 +147,7 @@ class RedisEngine(RemoteEngine[RedisStore]):
             for category, group in by_category.items():
                 queue = await self._publisher(category)
                 await queue.enqueue_many([self._task(queue, ticket) for ticket in group])
-        except (RedisError, StreaqError, OSError, TimeoutError, ExceptionGroup) as error:
+        except self.away as error:
             raise TaskStoreUnavailable(f"Redis cannot be reached: {error}") from error
 
     @staticmethod
@@ -178,36 +165,14 @@ class RedisEngine(RemoteEngine[RedisStore]):
         """See `TaskEngine`. Raises `TaskStoreUnavailable` when the connection is lost: call it again."""
         worker = Tickets(self._url, self._prefix, category, concurrency, self._lease)
         worker.handler = lambda ticket: self._deliver(ticket, handler)
-        self._workers.append(worker)
-        work = asyncio.ensure_future(worker.run_async())
-        self._runs.add(work)
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            worker.stopping.set()
-            await asyncio.wait((work,), timeout=7.0)
-            raise
-        except (RedisError, StreaqError, OSError, TimeoutError, ExceptionGroup) as error:
-            raise TaskStoreUnavailable(f"Redis cannot be reached: {error}") from error
-        finally:
-            self._workers.remove(worker)
-            self._runs.discard(work)
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+        await self._serve(asyncio.ensure_future(worker.run_async()), worker.stopping.set)
 
-    async def close(self, grace: float) -> None:
-        """See `TaskEngine`."""
-        for worker in self._workers:
-            worker.stopping.set()
-        await self._wind_down(grace)
-        if self._runs:
-            await asyncio.wait(set(self._runs), timeout=3.0)
+    async def _disconnect(self) -> None:
         for tickets, task in self._publishers.values():
             tickets.stopping.set()
             await asyncio.wait((task,), timeout=2.0)
             task.cancel()
         self._publishers.clear()
-        await self.store.close()
 
     async def sql(self, statement: str, parameters: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """See `TaskEngine`."""

@@ -14,14 +14,14 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ...engine import Filter
 from ...errors import TaskStoreUnavailable, Unsupported
-from ...task import JSON, Cancelled, Claim, Dead, Done, Enqueued, Outcome, Retry, TaskInfo, TaskSpec, TaskStatus
-from .._remote import Begun, Limits
+from ...task import JSON, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec
+from .._store import Begun, Limits, begun, ending, info_of
 from .script import SCRIPT
 
 log = logging.getLogger("gobstopper.tasks")
 
 Ticket = tuple[str, int, str, int, str]
-_SPEC = msgspec.json.Decoder(TaskSpec)
+_NUMBERS = ("due", "started_at", "finished_at", "progress")
 _PAGE = 200
 _CONNECTIONS = 16
 
@@ -130,9 +130,7 @@ class RedisStore:
             return Begun(wait=float(answer["wait"]))
         if answer["state"] == "stale":
             return Begun()
-        spec = _SPEC.decode(answer["spec"])
-        claim = Claim(spec=spec, number=number, attempt=answer["attempt"], crashes=answer["crashes"])
-        return Begun(claim=claim, cancelled=answer["cancelled"])
+        return begun(answer["spec"], number, answer["attempt"], answer["crashes"], cancelled=answer["cancelled"])
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `Store`."""
@@ -142,14 +140,9 @@ class RedisStore:
             data |= {"due": due, "counted": outcome.counted, "error": outcome.error or False}
             await self._release(await self._script("again", **data))
             return
-        result: str | bool = False
-        error: str | bool = False
-        if isinstance(outcome, Done):
-            status, result = TaskStatus.SUCCEEDED, bytes(outcome.result).decode()
-        else:
-            status = TaskStatus.FAILED if isinstance(outcome, Dead) else TaskStatus.CANCELLED
-            error = outcome.error or ("" if isinstance(outcome, Cancelled) else "failed")
-        await self._release(await self._script("finish", status=status.value, result=result, error=error, **data))
+        status, result, error = ending(outcome)
+        data |= {"status": status.value, "result": result or False, "error": error or False}
+        await self._release(await self._script("finish", **data))
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
         """See `Store`."""
@@ -158,13 +151,20 @@ class RedisStore:
             pipe.hgetall(f"{self.prefix}task:{id_}")
         now = time.time()
         rows = await self._call(pipe.execute())
-        return [info_of(id_, row, now) if row else None for id_, row in zip(ids, rows, strict=True)]
+        return [info_of(columns_of(row), now) if row else None for row in rows]
 
     async def cancel(self, ids: Sequence[str]) -> int:
         """See `Store`."""
         reached, tickets = await self._script("cancel", ids=list(ids))
         await self._release(tickets)
         return int(reached)
+
+    async def cancelling(self, ids: Sequence[str]) -> list[str]:
+        """See `Store`."""
+        pipe = self.client.pipeline(transaction=False)
+        for id_ in ids:
+            pipe.hget(f"{self.prefix}task:{id_}", "cancelling")
+        return [id_ for id_, asked in zip(ids, await self._call(pipe.execute()), strict=True) if asked == "1"]
 
     async def requeue(self, ids: Sequence[str]) -> int:
         """See `Store`."""
@@ -222,33 +222,9 @@ def _matches(info: TaskInfo, wanted: Filter) -> bool:
     return all(want is None or want == have for want, have in pairs)
 
 
-def _number(row: dict[str, str], name: str) -> float | None:
-    return float(row[name]) if name in row else None
-
-
-def info_of(id_: str, row: dict[str, str], now: float) -> TaskInfo:
-    """What is told of a hash."""
-    spec = _SPEC.decode(row["spec"])
-    finished_at = _number(row, "finished_at")
-    fresh = "result" in row and (finished_at or now) + spec.result_ttl > now
-    return TaskInfo(
-        id=id_,
-        name=row["name"],
-        category=row["category"],
-        status=TaskStatus(row["status"]),
-        priority=spec.priority,
-        attempt=int(row["attempt"]),
-        max_retries=spec.max_retries,
-        crashes=int(row["crashes"]),
-        added_at=spec.added_at,
-        run_at=float(row["due"]) or None,
-        started_at=_number(row, "started_at"),
-        finished_at=finished_at,
-        result=msgspec.json.decode(row["result"]) if fresh else None,
-        error=row.get("error") or None,
-        progress=_number(row, "progress"),
-        note=row.get("note"),
-        worker=row.get("worker"),
-        unique_key=spec.unique_key,
-        args=msgspec.json.decode(spec.args),
-    )
+def columns_of(row: dict[str, str]) -> dict[str, Any]:
+    """A hash with the types that its fields have elsewhere."""
+    numbers = {name: float(row[name]) if name in row else None for name in _NUMBERS}
+    texts = {name: row.get(name) or None for name in ("result", "error", "note", "worker")}
+    counts = {name: int(row[name]) for name in ("attempt", "crashes")}
+    return {"spec": row["spec"], "status": row["status"], **numbers, **texts, **counts}
