@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import ResponseError
 
 from gobstopper_sessions import AsyncRedisSessionStorage, Session, SessionStoreUnavailable
 from gobstopper_sessions._lifetimes import Lifetimes
 from gobstopper_sessions._server_side import ServerSide
 from gobstopper_sessions.conformance import SessionStorageConformance
 from gobstopper_sessions.ids import new_id, storage_key
+from gobstopper_testsupport.redis import RedisServer
 
 
 def key() -> str:
@@ -99,6 +102,106 @@ async def test_a_url_opens_and_closes_its_own_client(redis_url: str, prefix: str
 async def test_a_given_client_stays_open(client: Redis) -> None:
     await AsyncRedisSessionStorage(client=client).close()
     assert await client.ping()
+
+
+async def test_requests_of_one_moment_share_commands_and_nothing_else(client: Redis, prefix: str) -> None:
+    storage = AsyncRedisSessionStorage(client=client, prefix=prefix)
+    names = [key() for _ in range(100)]
+    end = time.time() + 60
+    for number, name in enumerate(names):
+        await storage.create(name, b"%d" % number, end)
+    await storage.replace(names[0], b"0", end, expected=b"0")  # now the script is there
+    await client.delete(prefix + names[1])
+    await client.delete(prefix + names[2])
+    await client.lpush(prefix + names[2], "another type")
+    before = (await client.info("stats"))["total_commands_processed"]
+    records = await asyncio.gather(*map(storage.read, names))
+    assert (await client.info("stats"))["total_commands_processed"] - before < 10
+    assert [None if record is None else record.data for record in records] == [
+        b"0", None, None, *(b"%d" % number for number in range(3, 100)),
+    ]  # fmt: skip
+
+    calls = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    results = await asyncio.gather(
+        *(
+            # Every third expects something else.
+            storage.replace(name, b"new %d" % number, end, expected=b"%d" % (number if number % 3 else -1))
+            for number, name in enumerate(names)
+        ),
+        return_exceptions=True,
+    )
+    assert (await client.info("commandstats"))["cmdstat_evalsha"]["calls"] - calls <= 5
+    assert isinstance(results[2], ResponseError)
+    assert [*results[:2], *results[3:]] == [number != 1 and number % 3 != 0 for number in range(100) if number != 2]
+    for number, record in enumerate(await asyncio.gather(*map(storage.read, names))):
+        if number not in {1, 2}:
+            assert record is not None
+            assert record.data == (b"new %d" % number if number % 3 else b"%d" % number)
+
+
+async def test_a_moment_in_which_redis_forgot_the_scripts(client: Redis, prefix: str) -> None:
+    storage = AsyncRedisSessionStorage(client=client, prefix=prefix)
+    names = [key() for _ in range(20)]
+    for name in names:
+        await storage.create(name, b"{}", time.time() + 60)
+    await client.script_flush()
+    assert all(
+        await asyncio.gather(*(storage.replace(name, b"[]", time.time() + 60, expected=b"{}") for name in names))
+    )
+
+
+async def test_a_full_redis_refuses_writes_and_keeps_what_it_has(redis_server: Any) -> None:
+    server = RedisServer("no")
+    server.start()
+    client = Redis.from_url(server.url)
+    try:
+        storage = AsyncRedisSessionStorage(client=client)
+        backend = ServerSide(storage, Lifetimes(60, 600), 10_000)
+        ids = [await backend.save(Session({"number": number})) for number in range(10)]
+        sessions = [await backend.load(str(one)) for one in ids]
+        await client.config_set("maxmemory", 1)
+        for number, session in enumerate(sessions):
+            session["number"] = number + 100
+        failed = await asyncio.gather(*map(backend.save, sessions), return_exceptions=True)
+        assert [type(found) for found in failed] == [SessionStoreUnavailable] * 10
+        assert [dict(await backend.load(str(one))) for one in ids] == [{"number": number} for number in range(10)]
+        await client.config_set("maxmemory", 0)
+        assert await asyncio.gather(*map(backend.save, sessions)) == [None] * 10
+        assert [(await backend.load(str(one)))["number"] for one in ids] == [*range(100, 110)]
+    finally:
+        await client.aclose()
+        server.remove()
+
+
+class ClusterServer(RedisServer):
+    """A cluster of one."""
+
+    def command(self) -> list[str]:
+        return [*super().command(), "--cluster-enabled", "yes"]
+
+
+@pytest.fixture(scope="module")
+def cluster_port(redis_server: Any) -> Iterator[int]:  # which skips where there is no Redis
+    server = ClusterServer("no")
+    try:
+        server.start()
+        with SyncRedis(port=server.port) as client:
+            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+            deadline = time.monotonic() + 30
+            while "ok" not in str(client.execute_command("CLUSTER INFO")["cluster_state"]):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield server.port
+    finally:
+        server.remove()
+
+
+class TestConformanceOfACluster(SessionStorageConformance):
+    @pytest.fixture
+    async def storage(self, cluster_port: int) -> AsyncIterator[AsyncRedisSessionStorage]:
+        client = RedisCluster(host="127.0.0.1", port=cluster_port)
+        yield AsyncRedisSessionStorage(client=client)
+        await client.aclose()
 
 
 def test_mistakes() -> None:

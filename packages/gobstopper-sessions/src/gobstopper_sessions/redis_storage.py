@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._batches import Batches
 from .storage import Record, SessionStorage
 
 if TYPE_CHECKING:
@@ -16,12 +17,27 @@ __all__ = ["AsyncRedisSessionStorage"]
 
 # A value is 13 digits of milliseconds since 1970, its expiry, and the data; so a read is one GET.
 _HEAD = 13
+_TOGETHER = 64  # sessions in one command; Redis does nothing else in the meantime
 
+_Write = tuple[str, bytes, bytes, int]
+"""Key, expected data, new value, milliseconds that are left."""
+
+# For every key the data that is expected, the new value, and its milliseconds; an error is that key's alone.
 _REPLACE = """
-local found = redis.call('GET', KEYS[1])
-if not found or string.sub(found, 14) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return 1
+local done = {}
+for number, key in ipairs(KEYS) do
+  local at = number * 3
+  local found = redis.pcall('GET', key)
+  if type(found) == 'table' then
+    done[number] = found
+  elseif not found or string.sub(found, 14) ~= ARGV[at - 2] then
+    done[number] = 0
+  else
+    local stored = redis.pcall('SET', key, ARGV[at - 1], 'PX', ARGV[at])
+    done[number] = stored.err and stored or 1
+  end
+end
+return done
 """
 _REMOVE = """
 local found = redis.call('GET', KEYS[1])
@@ -39,8 +55,9 @@ return 1
 class AsyncRedisSessionStorage(SessionStorage):
     """Sessions in Redis 6 or later, or Valkey; Redis itself removes what has expired.
 
-    Every change is one script on one key, so it works on a cluster too. Configure `maxmemory-policy` to `noeviction` or
-    `volatile-ttl`, or sessions may vanish before their time.
+    Reads of one moment share a command, and so do writes: much of what Redis costs a server is in each command. On a
+    cluster every command goes alone. Configure `maxmemory-policy` to `noeviction` or `volatile-ttl`, or sessions may
+    vanish before their time.
 
     Args:
         client: A `redis.asyncio.Redis` (or cluster client). It stays yours: close it when you stop.
@@ -69,10 +86,14 @@ class AsyncRedisSessionStorage(SessionStorage):
         self._replace: Callable[..., Awaitable[Any]] = client.register_script(_REPLACE)
         self._remove: Callable[..., Awaitable[Any]] = client.register_script(_REMOVE)
         self._touch: Callable[..., Awaitable[Any]] = client.register_script(_TOUCH)
+        # The keys of a cluster lie on different servers: there each call goes alone.
+        size = 1 if hasattr(client, "keyslot") else _TOGETHER
+        self._reads: Batches[str] = Batches(self._read_all, size=size, timeout=self.timeout)
+        self._writes: Batches[_Write] = Batches(self._replace_all, size=size, timeout=self.timeout)
 
     async def read(self, key: str) -> Record | None:
         """See `SessionStorage`."""
-        value = await self._client.get(self._prefix + key)
+        value = await self._reads.call(self._prefix + key)
         if value is None:
             return None
         raw: bytes = value.encode() if isinstance(value, str) else value  # str with decode_responses=True
@@ -97,7 +118,7 @@ class AsyncRedisSessionStorage(SessionStorage):
             await self.create(new_key, data, expires_at)
             return True
         head, ttl = _times(expires_at)
-        return bool(await self._replace(keys=[self._prefix + key], args=[expected, head + data, ttl]))
+        return bool(await self._writes.call((self._prefix + key, expected, head + data, ttl)))
 
     async def touch(self, key: str, expires_at: float) -> bool:
         """See `SessionStorage`."""
@@ -107,6 +128,17 @@ class AsyncRedisSessionStorage(SessionStorage):
     async def delete(self, key: str) -> bool:
         """See `SessionStorage`."""
         return bool(await self._client.delete(self._prefix + key))
+
+    async def _read_all(self, keys: list[str]) -> list[Any]:
+        if len(keys) == 1:
+            return [await self._client.get(keys[0])]
+        found: list[Any] = await self._client.mget(keys)
+        return found
+
+    async def _replace_all(self, writes: list[_Write]) -> list[Any]:
+        arguments = [argument for write in writes for argument in write[1:]]
+        done: list[Any] = await self._replace(keys=[write[0] for write in writes], args=arguments)
+        return done
 
     async def close(self) -> None:
         """Close the connections, if the store has opened them."""
