@@ -220,6 +220,30 @@ def test_the_handlers_own_caching_stays_but_not_with_a_cookie(site: Site, client
     assert response.headers["cache-control"] == "private, max-age=60"
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ([], "Cookie"),
+        (["Origin"], "Origin, Cookie"),
+        (["accept", "Accept-Encoding , origin"], "accept, Accept-Encoding, origin, Cookie"),
+        (["cookie"], "cookie"),
+        (["Origin, COOKIE", "Accept"], "Origin, COOKIE, Accept"),
+        (["*"], "*"),
+        (["Accept", "*"], "*"),
+        (["", ","], "Cookie"),
+    ],
+)
+def test_vary_is_one_field(site: Site, client: TestClient, own: list[str], expected: str) -> None:
+    async def handler(request: Request) -> Response:
+        request.session.get("x")
+        return Response("own", headers=[("vary", value) for value in own])
+
+    site.handlers["/vary"] = handler
+    headers = client.get("/vary").headers
+    assert headers.getlist("vary") == [expected]
+    assert headers.getlist("cache-control") == ["no-store"]
+
+
 def test_nested_changes_are_noticed(client: TestClient) -> None:
     client.get("/nested")
     client.get("/nested")

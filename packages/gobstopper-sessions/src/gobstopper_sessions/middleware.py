@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -168,14 +169,7 @@ class SessionMiddleware:
             headers.vary("Cookie")
         elif session.touched or (session.presented and isinstance(response, StreamingResponse)):
             # A stream may read the session when its headers are gone.
-            headers = response.headers
-            raw = headers.raw
-            for name, _ in raw:
-                if name in _CACHING:
-                    headers.setdefault("cache-control", "no-store")
-                    headers.vary("Cookie")
-                    return
-            response.headers = Headers.shared(raw + _NOT_CACHED)
+            response.headers = Headers.shared(_not_cached(response.headers.raw))
 
     async def websocket(self, websocket: WebSocket, next_handler: Callable[[WebSocket], Awaitable[Any]]) -> None:
         """Load before the handshake, save when the handler is done.
@@ -200,3 +194,26 @@ class SessionMiddleware:
             await self.backend.save(session)
         except HTTPException as error:
             logger.warning("the session of a WebSocket was not saved: %s", error)
+
+
+def _not_cached(raw: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The fields with `no-store`, unless they say something of their own, and with `Vary: Cookie`.
+
+    One new list instead of checked writes: an answer that CORS has put its `Vary` on is frequent.
+    """
+    present = [name for name, _ in raw if name in _CACHING]
+    if not present:
+        return raw + _NOT_CACHED
+    fields = [pair for pair in raw if pair[0] != "vary"]
+    if "cache-control" not in present:
+        fields.append(_NOT_CACHED[0])
+    fields.append(("vary", _with_cookie(", ".join([value for name, value in raw if name == "vary"]))))
+    return fields
+
+
+@lru_cache(64)
+def _with_cookie(vary: str) -> str:
+    names = [name.strip() for name in vary.split(",") if name.strip()]
+    if "*" in names:
+        return "*"
+    return ", ".join(names if "cookie" in map(str.lower, names) else [*names, "Cookie"])
