@@ -59,8 +59,9 @@ def test_options(worker: Worker) -> None:
 )  # fmt: skip
 def test_missing_doubled_and_malformed_hosts(worker: Worker, fields: bytes) -> None:
     with worker.client() as client:
-        client.send(b"GET /host HTTP/1.1\r\n" + fields + b"\r\n")
-        assert_problem(client.read(), 400)
+        for path in (b"/host", b"/ok", b"/nope"):  # whether anybody reads it or not
+            client.send(b"GET " + path + b" HTTP/1.1\r\n" + fields + b"\r\n")
+            assert_problem(client.read(), 400)
 
 
 @pytest.mark.parametrize("host", ["a", "a.example:80", "127.0.0.1:8000", "[::1]:8000", "a-b_c.example."])

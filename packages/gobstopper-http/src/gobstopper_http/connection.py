@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
@@ -12,6 +11,7 @@ import msgspec
 
 from ._impl import parse_query
 from ._lazy import lazy
+from .authority import authority_of
 from .cookies import parse_cookie
 from .datastructures import URL, Address, QueryParams, State, parse_address
 from .deadlines import Deadlines
@@ -23,9 +23,6 @@ from .tracing import TraceContext, request_id
 __all__ = ["Connection", "RequestHeaders", "RouteInfo"]
 
 _D = TypeVar("_D")
-
-# RFC 3986 3.2.2, as far as a Host may hold it: a registered name or IPv4 address, or an IP literal; and a port.
-_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
 
 
 class RequestHeaders(Mapping[str, str]):
@@ -206,11 +203,9 @@ class Connection(msgspec.Struct, dict=True, eq=False):
         Raises:
             HTTPException: 400 if it is missing, doubled or malformed (RFC 9112 section 3.2).
         """
-        authority = self.scope.authority
-        hosts = [authority] if authority else self.raw_headers.get_all("host")
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        if not (host := authority_of(self.scope, self.raw_headers.get_all("host"))):
             raise HTTPException(400, "The Host is missing, doubled or malformed.")
-        return hosts[0]
+        return host
 
     @lazy
     def url(self) -> URL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from gobstopper_http.authority import authority_of
 from gobstopper_http.errors import HTTPException
 from gobstopper_http.response import RedirectResponse, Response
 from gobstopper_routing import Router, SlashPolicy, relative_location
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher", "refuse"]
 
 WEBSOCKET = "WEBSOCKET"
+
+_KNOWN_HOSTS = 256
+"""How many are remembered: an attacker can send a new one with each request."""
 
 Dispatch = Callable[[Any, Any], Awaitable[None]]
 
@@ -36,6 +40,7 @@ class Dispatcher:
         self._unmatched_websocket: Endpoint = _not_started
         self._mounts: list[tuple[str, Endpoint, Endpoint]] = []
         self._slash_policy: SlashPolicy = None
+        self._hosts: set[str] = set()
         self.dispatch: Dispatch = self._make()
 
     def load(
@@ -71,10 +76,15 @@ class Dispatcher:
         tails = self._tails.get
         nothing: dict[str, Endpoint] = {}
         find = self.find
+        known = self._hosts
+        is_host = self._is_host
 
         def dispatch(scope: Any, proto: Any) -> Awaitable[None]:
             path = scope.path
             method = scope.method if scope.proto == "http" else WEBSOCKET
+            hosts = scope.headers.get_all("host")
+            if (len(hosts) != 1 or hosts[0] not in known) and not is_host(scope, hosts):
+                return self._refuse(scope, proto, method, path, "The Host is missing, doubled or malformed.")
             endpoint = static(path, nothing).get(method)
             if endpoint is not None:
                 return endpoint(scope, proto, method, path, ())
@@ -89,10 +99,9 @@ class Dispatcher:
 
     def find(self, scope: Any, proto: Any, method: str, path: str) -> Awaitable[None]:
         """Everything but the two short cuts: converters, refusals, redirections, mounts."""
-        unmatched = self._unmatched_websocket if method == WEBSOCKET else self._unmatched
         if "\ufffd" in path or "\0" in path:
             # The path arrives decoded; what was no UTF-8 is lost, and a NUL has no business in it.
-            return unmatched(scope, proto, method, path, (HTTPException(400, "The path is not valid UTF-8 text."),))
+            return self._refuse(scope, proto, method, path, "The path is not valid UTF-8 text.")
         found = self._router.match(method, path)
         if not isinstance(found, frozenset):
             return found[0](scope, proto, method, path, found[1])
@@ -100,7 +109,22 @@ class Dispatcher:
             for prefix, http, websocket in self._mounts:
                 if path == prefix or path.startswith(prefix + "/"):
                     return (websocket if method == WEBSOCKET else http)(scope, proto, method, path, ())
+        unmatched = self._unmatched_websocket if method == WEBSOCKET else self._unmatched
         return unmatched(scope, proto, method, path, (self.outcome(scope, method, path, found),))
+
+    def _refuse(self, scope: Any, proto: Any, method: str, path: str, reason: str) -> Awaitable[None]:
+        unmatched = self._unmatched_websocket if method == WEBSOCKET else self._unmatched
+        return unmatched(scope, proto, method, path, (HTTPException(400, reason),))
+
+    def _is_host(self, scope: Any, hosts: list[str]) -> bool:
+        """Whether the request says properly whom it is for; a good `Host` is remembered and not looked at again."""
+        if authority_of(scope, hosts) is None:
+            return False
+        if hosts:
+            if len(self._hosts) >= _KNOWN_HOSTS:
+                self._hosts.clear()
+            self._hosts.add(hosts[0])
+        return True
 
     def outcome(self, scope: Any, method: str, path: str, allowed: frozenset[str]) -> Response | HTTPException:
         """What a path that no route takes is answered with: 308, 405, 204 for OPTIONS, or 404."""
