@@ -33,4 +33,5 @@ class Lifetimes:
 
     def end(self, now: float, created: float) -> float:
         """When a session that is used now expires."""
-        return min(now + self.idle, created + self.absolute)
+        end, last = now + self.idle, created + self.absolute
+        return end if end < last else last  # min() takes twice as long, and every request asks

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -152,10 +152,13 @@ class ServerSide:
                 await asyncio.sleep(random.random() * 0.002 * (attempt + 1))  # noqa: S311 - other processes' turn
         raise SessionConflict
 
-    async def _swap(self, key: str, data: bytes, created: float, expected: bytes, new_key: str | None) -> bool:
+    def _swap(
+        self, key: str, data: bytes, created: float, expected: bytes, new_key: str | None
+    ) -> Coroutine[Any, Any, bool]:
+        # No coroutine of its own, which every write would pay for.
         end = self.lifetimes.end(time.time(), created)
         self._check(data)
-        return await self._call(self.storage.replace, key, data, end, expected=expected, new_key=new_key)
+        return self._call(self.storage.replace, key, data, end, expected=expected, new_key=new_key)
 
     def _is_same(self, data: bytes, stored: bytes) -> bool:
         if self.storage.exact:
