@@ -33,5 +33,4 @@ class Lifetimes:
 
     def end(self, now: float, created: float) -> float:
         """When a session that is used now expires."""
-        end, last = now + self.idle, created + self.absolute
-        return end if end < last else last  # min() takes twice as long, and every request asks
+        return min(now + self.idle, created + self.absolute)

@@ -111,14 +111,16 @@ class AsyncRedisSessionStorage(SessionStorage):
     async def replace(
         self, key: str, data: bytes, expires_at: float, *, expected: bytes, new_key: str | None = None
     ) -> bool:
-        """See `SessionStorage`. With `new_key` the old one is removed first: in between there is none, never two."""
+        """See `SessionStorage`. Moving is two steps; dying in between leaves the old record, and one nobody knows."""
+        name = self._prefix + key
         if new_key is not None:
-            if not await self._remove(keys=[self._prefix + key], args=[expected]):
-                return False
             await self.create(new_key, data, expires_at)
-            return True
+            if await self._remove(keys=[name], args=[expected]):
+                return True
+            await self.delete(new_key)
+            return False
         head, ttl = _times(expires_at)
-        return bool(await self._writes.call((self._prefix + key, expected, head + data, ttl)))
+        return bool(await self._writes.call((name, expected, head + data, ttl)))
 
     async def touch(self, key: str, expires_at: float) -> bool:
         """See `SessionStorage`."""
