@@ -10,8 +10,10 @@ from typing import Any
 
 from ._working import Working
 from .calls import Call, Chain, Delay, Group, Options, gathered, make_spec
+from .context import running_task
 from .cron import CronEntry
 from .errors import TaskError
+from .hooks import trace_of
 from .ids import derived_id
 from .task import TaskPriority, TaskSpec
 
@@ -111,9 +113,10 @@ class Adding(Working):
         engine = self._engine
         if engine is None or self._pid != os.getpid():
             engine = await self._ready()
-        for hook in self._hooks:
-            for spec in specs:
-                spec.headers = dict(spec.headers)
+        inside = running_task()
+        for spec in specs if self._hooks or inside is not None else ():
+            spec.headers = {**trace_of(inside), **spec.headers}
+            for hook in self._hooks:
                 _guarded(hook.inject, spec.headers)
         answers = await engine.enqueue(specs, connection)
         for hook in self._hooks:

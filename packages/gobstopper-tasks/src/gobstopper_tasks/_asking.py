@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._opening import Opening
+from ._text import storable
 from .engine import Filter
 from .errors import InvalidTask, TaskFailed
 from .task import FINAL, TaskInfo, TaskStatus
@@ -71,7 +72,7 @@ class Asking(Opening):
 
     async def progress(self, id: str, value: float | None = None, note: str | None = None) -> None:  # noqa: A002
         """Note how far a running task is; inside of one, `current_task().progress()` does the same without waiting."""
-        await (await self._ready()).progress(id, value, note)
+        await (await self._ready()).progress(id, value, None if note is None else storable(note))
 
     async def query(
         self,

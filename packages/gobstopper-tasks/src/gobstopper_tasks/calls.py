@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ._text import checked, checked_name, key_of, storable
 from .errors import InvalidTask
 from .ids import task_id
 from .registry import Registry, TaskDefinition, check_into
@@ -57,7 +58,7 @@ class Chain:
         """The specs, each after the one before it."""
         linked: list[TaskSpec] = []
         for call in self.calls:
-            plain(call.spec, "a chain")
+            plain(call.spec, "a chain", follows=bool(linked))
             after = (linked[-1].id,) if linked else call.spec.after
             linked.append(msgspec.structs.replace(call.spec, after=after))
         return linked
@@ -72,17 +73,26 @@ class Group(msgspec.Struct, frozen=True):
 
 def gathered(members: list[Call], then: Call) -> list[TaskSpec]:
     """The specs of a group, the last one after all the others."""
-    for call in (*members, then):
+    for call in members:
         plain(call.spec, "a group")
+    plain(then.spec, "a group", follows=True)
     specs = [call.spec for call in members]
     after = tuple(spec.id for spec in specs)
     return [*specs, msgspec.structs.replace(then.spec, after=after, gathered=True)]
 
 
-def plain(spec: TaskSpec, where: str) -> None:
-    """Refuse keys in linked tasks: what comes after an id could wait for a task that is never made."""
+def plain(spec: TaskSpec, where: str, *, follows: bool = False) -> None:
+    """Refuse keys in linked tasks: what comes after an id could wait for a task that is never made.
+
+    One that `follows` starts when the others are done, and has no time of its own.
+    """
     if spec.unique_key is not None or spec.idempotency_key is not None:
         raise InvalidTask(f"task {spec.name!r}: a task in {where} cannot have a unique_key or an idempotency_key")
+    if follows and spec.due:
+        raise InvalidTask(
+            f"task {spec.name!r}: what comes after others in {where} starts when they are done; it cannot have a delay "
+            "or run_at"
+        )
 
 
 class Options(msgspec.Struct, gc=False):
@@ -110,10 +120,16 @@ def make_spec(
         raise InvalidTask(f"task {name!r}: {twice} is given twice, in args and by name")
     definition = registry.tasks.get(name)
     unique_key = options.unique_key
+    if unique_key is not None:
+        checked(name, "unique_key", unique_key)
+    if options.idempotency_key is not None:
+        checked(name, "idempotency_key", options.idempotency_key)
+    if options.category is not None:
+        checked_name(name, "category", options.category)
     if definition is None:
         if options.category is None:
             definition = registry[name]  # raises, naming near ones
-        definition = _unregistered(name)
+        definition = _unregistered(checked_name(name, "its name", name))
     else:
         if options.into is not None:
             check_into(options.into)
@@ -173,8 +189,8 @@ def when(name: str, delay: Delay, run_at: datetime | float | None, now: float) -
 def unique_text(unique: bool | Callable[..., str], values: dict[str, Any]) -> str:
     """The key of `@task(unique=…)`: all arguments, or what the function makes of them."""
     if callable(unique):
-        return str(unique(**values))
-    return msgspec.json.encode(values, order="sorted").decode()
+        return key_of(storable(str(unique(**values))))
+    return key_of(msgspec.json.encode(values, order="sorted").decode())
 
 
 def _unregistered(name: str) -> TaskDefinition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Mapping
 
+from ._text import storable
 from .errors import TaskError
 
 _current: contextvars.ContextVar[TaskContext] = contextvars.ContextVar("gobstopper_task")
@@ -45,7 +46,12 @@ class TaskContext:
 
         From any thread; never waits; the last one counts.
         """
-        self._report(value, note)
+        self._report(value, None if note is None else storable(note))
+
+
+def running_task() -> TaskContext | None:
+    """The task this code runs in, if any."""
+    return _current.get(None)
 
 
 def current_task() -> TaskContext:

@@ -13,7 +13,8 @@ class Hook:
     """Base of the hooks of `TaskQueue.add_hook`; override what you need.
 
     Enough for OpenTelemetry: `inject` writes the caller's trace context into the task's headers, `running` opens a
-    span from them around the run, `finished` counts. A hook that raises is logged, and changes nothing for the task.
+    span from them around the run, `finished` counts. What a task adds has the trace context of that task, unless
+    `inject` writes another. A hook that raises is logged, and changes nothing for the task.
     """
 
     def inject(self, headers: dict[str, str]) -> None:
@@ -28,6 +29,13 @@ class Hook:
 
     def finished(self, task: TaskContext, outcome: Outcome, seconds: float) -> None:
         """A run ended, whichever way, after `seconds`."""
+
+
+def trace_of(task: TaskContext | None) -> dict[str, str]:
+    """The W3C trace context that a task was added with: what it adds itself belongs to the same trace."""
+    if task is None:
+        return {}
+    return {name: value for name in ("traceparent", "tracestate") if (value := task.headers.get(name)) is not None}
 
 
 def traceparent_id(headers: Mapping[str, str]) -> str | None:

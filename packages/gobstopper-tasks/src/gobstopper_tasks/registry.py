@@ -8,6 +8,7 @@ import keyword
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ._text import checked_name
 from .cron import CronEntry, entry
 from .errors import InvalidTask, UnknownTask
 from .retry import Backoff, backoff
@@ -56,8 +57,8 @@ class TaskDefinition:
         result_ttl: float,
         crashes: int,
     ) -> None:
-        if not name or len(name) > 200:
-            raise InvalidTask(f"task name {name!r}: give a name of 1 to 200 characters")
+        checked_name(name, "its name", name)
+        checked_name(name, "category", category)
         if max_retries < 0 or (timeout is not None and timeout <= 0) or result_ttl < 0 or crashes < 1:
             raise InvalidTask(
                 f"task {name!r}: max_retries and result_ttl must be >= 0, timeout > 0 or None, max_crashes >= 1"

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ._text import storable
 from .context import TaskContext, _current
 from .errors import AbandonTask, RetryTask, TaskStoreUnavailable
 from .hooks import Hook, traceparent_id
@@ -153,7 +154,7 @@ class Run:
         except TaskStoreUnavailable as error:
             return Retry(1.0, str(error), counted=False)
         except Exception as error:  # noqa: BLE001 - whatever the payload is, the worker goes on
-            return Dead(f"its payload does not fit: {error}")
+            return Dead(storable(f"its payload does not fit: {error}"))
         return await self._call(definition, args)
 
     async def _arguments(self, definition: TaskDefinition) -> dict[str, Any]:
@@ -191,7 +192,7 @@ class Run:
         try:
             return Done(msgspec.Raw(JSON.encode(value)))
         except Exception as error:  # noqa: BLE001 - __str__ and the like of the user's objects may raise anything
-            return Dead(f"its result cannot be stored as JSON: {error}")
+            return Dead(storable(f"its result cannot be stored as JSON: {error}"))
 
     def _failed(self, definition: TaskDefinition, error: BaseException, text: str) -> Outcome:
         claim = self._claim
@@ -210,7 +211,7 @@ def _describe(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is not None:
         lines.append(f"at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
-    return " ".join(lines)[:_ERROR_SIZE]
+    return storable(" ".join(lines)[:_ERROR_SIZE])
 
 
 async def _in_thread(function: Callable[..., Any], args: dict[str, Any], stopping: Callable[[], bool]) -> Any:

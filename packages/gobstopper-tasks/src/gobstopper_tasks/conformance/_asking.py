@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from .. import Cap, Hook, TaskContext, TaskQueue, Unsupported
-from ._base import PATIENCE, Suite, needs
+from .. import Cap, Hook, TaskContext, TaskQueue, Unsupported, current_task
+from ._base import PATIENCE, Suite, needs, reaches, until
 
 
 class Asking(Suite):
@@ -73,3 +73,42 @@ class Asking(Suite):
         await queue.wait(await queue.add("add_up", a=1), PATIENCE)
         assert seen == [("add_up", "a" * 32, "Done")]
         assert queue.counters["default", "done"] == 1
+
+    async def test_a_trace_goes_on_in_what_a_task_adds(self, queue: TaskQueue) -> None:
+        traces: list[dict[str, str]] = []
+
+        @queue.task("inner")
+        async def inner() -> None:
+            traces.append(dict(current_task().headers))
+
+        @queue.task("outer")
+        async def outer() -> None:
+            traces.append(dict(current_task().headers))
+            await queue.add("inner")
+
+        given = {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "tracestate": "vendor=1"}
+
+        class Trace(Hook):
+            def inject(self, headers: dict[str, str]) -> None:
+                if not traces:
+                    headers.update(given)
+
+        queue.add_hook(Trace())
+        await queue.start_workers("default", 2)
+        await queue.add("outer")
+        await until(lambda: len(traces) == 2)
+        assert traces == [given, given]
+
+    async def test_runs_are_counted_by_category_and_outcome(self, queue: TaskQueue) -> None:
+        await queue.start_workers("default", 2)
+        await queue.start_workers("other", 2)
+        for name, category in (("add_up", "other"), ("fails", "default"), ("slow", "other")):
+            id_ = await queue.add(name, args={"a": 1} if name == "add_up" else {}, category=category)
+            if name == "slow":
+                await reaches(queue, id_, "running")
+                await queue.cancel(id_)
+            await queue.wait(id_, PATIENCE)
+        await until(lambda: ("other", "cancelled") in queue.counters)
+        assert dict(queue.counters) == {
+            ("other", "done"): 1, ("default", "retry"): 2, ("default", "dead"): 1, ("other", "cancelled"): 1,
+        }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .. import TaskQueue, TaskStatus
-from ._base import PATIENCE, Suite, until
+from ._base import PATIENCE, Suite, reaches, until
 from ._tasks import Log
 
 
@@ -79,3 +79,21 @@ class Changing(Suite):
         done = await queue.add("add_up", a=1)
         await queue.wait(done, PATIENCE)
         assert await queue.requeue(done) == 0
+
+    async def test_cancel_what_waits_for_its_retry(self, queue: TaskQueue) -> None:
+        @queue.task("far_off", backoff=3600)
+        async def far_off() -> None:
+            raise ValueError
+
+        await queue.start_workers("default", 1)
+        id_ = await queue.add("far_off")
+        await reaches(queue, id_, "retrying")
+        assert await queue.cancel(id_) == 1
+        assert await queue.get_task_status(id_) == "cancelled"
+        assert await queue.result(await queue.add("add_up", a=1), PATIENCE) == 1
+
+    async def test_progress_of_what_is_not_there_harms_nothing(self, queue: TaskQueue) -> None:
+        missing = "01900000-0000-7000-8000-000000000000"
+        await queue.progress(missing, 0.5, "nobody")
+        assert await queue.get_task(missing) is None
+        assert (await queue.query())[0] == []

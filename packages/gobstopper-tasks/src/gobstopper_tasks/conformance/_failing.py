@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from .. import Cap, TaskFailed, TaskQueue, TaskStatus, UnknownTask
+from .. import Backoff, Cap, TaskFailed, TaskQueue, TaskStatus, UnknownTask, current_task
 from ._base import PATIENCE, MakeQueue, Suite, reaches
 from ._tasks import Log
 
@@ -105,3 +108,57 @@ class Failing(Suite):
         for bad in bads:
             with pytest.raises(ValueError, match="add_up"):
                 await queue.add("add_up", **bad)
+
+    async def test_retries_wait_longer_each_time_up_to_the_cap(self, queue: TaskQueue) -> None:
+        times: list[float] = []
+
+        @queue.task("waits", max_retries=3, backoff=Backoff(initial=0.2, factor=1000, maximum=0.6, jitter=0.5))
+        async def waits() -> None:
+            times.append(time.monotonic())
+            raise ValueError
+
+        await queue.start_workers("default", 1)
+        info = await queue.wait(await queue.add("waits"), PATIENCE)
+        assert info is not None
+        assert info.attempt == 4
+        waited = [after - before for before, after in pairwise(times)]
+        # At least the share that is not random of 0.2, then of the cap; without the cap the second would be minutes.
+        assert [wait >= least for wait, least in zip(waited, (0.09, 0.29, 0.29), strict=True)] == [True] * 3
+
+    async def test_errors_and_notes_may_hold_any_text(self, queue: TaskQueue) -> None:
+        @queue.task("odd_text", max_retries=1, backoff=0.05)
+        async def odd_text() -> None:
+            current_task().progress(0.5, "nul \0 and half a pair \ud800")
+            await asyncio.sleep(0.05)
+            raise ValueError("nul \0 and half a pair \ud800")
+
+        await queue.start_workers("default", 1)
+        info = await queue.wait(await queue.add("odd_text"), PATIENCE)
+        assert info is not None
+        assert (info.status, info.attempt) == (TaskStatus.FAILED, 2)
+        assert "and half a pair" in str(info.error)
+        await queue.progress(info.id, 0.5, "nul \0 and half a pair \ud800")
+
+    async def test_a_payload_that_is_no_object_is_a_dead_letter(self, queue: TaskQueue) -> None:
+        call = queue.call("add_up", a=1)
+        call.spec.args = type(call.spec.args)(b"[1, 2]")
+        id_ = (await queue.add_many([call]))[0]
+        await queue.start_workers("default", 1)
+        assert await queue.result(await queue.add("add_up", a=2), PATIENCE) == 2
+        await reaches(queue, id_, "failed")
+
+    async def test_names_and_keys_that_no_store_could_hold(self, queue: TaskQueue) -> None:
+        bads: list[dict[str, Any]] = [
+            {"category": "c\0"},
+            {"category": "c" * 201},
+            {"unique_key": "\ud800"},
+            {"idempotency_key": "k" * 1000},
+            {"idempotency_key": ""},
+        ]
+        for bad in bads:
+            with pytest.raises(ValueError, match="add_up"):
+                await queue.add("add_up", a=1, **bad)
+        id_ = await queue.add("add_up", a="\0")
+        info = await queue.get_task(id_)
+        assert info is not None
+        assert info.args == {"a": "\0"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from .. import Cap, TaskQueue
 from ._base import PATIENCE, Suite, needs
 from ._tasks import Log
@@ -47,3 +49,19 @@ class Limits(Suite):
         starts = sorted(info.started_at for info in infos if info and info.started_at)
         assert len(starts) == 12
         assert starts[-1] - starts[0] >= 0.6
+
+    async def test_retries_count_for_the_rate(self, queue: TaskQueue) -> None:
+        needs(queue, Cap.LIMITS)
+        queue.limit("rated", rate=2, per=0.5)
+        times: list[float] = []
+
+        @queue.task("hurries", category="rated", max_retries=4, backoff=0.0)
+        async def hurries() -> None:
+            times.append(time.monotonic())
+            raise ValueError
+
+        await queue.start_workers("rated", 4)
+        await queue.wait(await queue.add("hurries"), PATIENCE)
+        assert len(times) == 5
+        # A bucket of two that fills up in half a second lets the fifth start after three quarters of a second.
+        assert times[-1] - times[0] >= 0.6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -98,3 +99,15 @@ class Running(Suite):
             assert info is not None
             assert info.started_at is not None
             assert info.started_at >= begun + 0.55
+
+    async def test_sync_tasks_run_side_by_side_and_hold_nobody_up(self, queue: TaskQueue, log: Log) -> None:
+        meeting = threading.Barrier(2, timeout=PATIENCE)
+
+        @queue.task("meets")
+        def meets() -> bool:
+            meeting.wait()  # only two at once get past it, and only if neither has the event loop's thread
+            return threading.current_thread() is threading.main_thread()
+
+        await queue.start_workers("default", 2)
+        ids = [await queue.add("meets") for _ in range(2)]
+        assert [await queue.result(id_, PATIENCE) for id_ in ids] == [False, False]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .. import TaskQueue, TaskStatus
 from ._base import PATIENCE, Suite
 from ._tasks import Log
@@ -55,3 +57,28 @@ class Together(Suite):
         alone = await queue.gather(call("add_up", a=1), call("add_up", a=2))
         assert alone.then is None
         assert [await queue.result(id_, PATIENCE) for id_ in alone.members] == [1, 2]
+
+    async def test_a_chain_may_begin_with_what_is_there_already(self, queue: TaskQueue) -> None:
+        await queue.start_workers("default", 1)
+        head = queue.call("add_up", a=4)
+        await queue.add_many([head])
+        await queue.wait(head.id, PATIENCE)
+        ids = await queue.chain(head, queue.call("twice", into="value"))
+        assert ids[0] == head.id
+        assert await queue.result(ids[1], PATIENCE) == 8
+
+    async def test_what_comes_after_others_has_no_time_of_its_own(self, queue: TaskQueue) -> None:
+        call = queue.call
+        with pytest.raises(ValueError, match="delay"):
+            await queue.chain(call("add_up", a=1, delay=1), call("add_up", a=2, delay=1))
+        with pytest.raises(ValueError, match="delay"):
+            await queue.gather(call("add_up", a=1), then=call("total", into="values", run_at=2e9))
+
+    async def test_a_group_waits_for_a_member_that_is_tried_again(self, queue: TaskQueue, log: Log) -> None:
+        await queue.start_workers("default", 2)
+        group = await queue.gather(
+            queue.call("once"), queue.call("add_up", a=1), then=queue.call("total", into="values")
+        )
+        assert group.then is not None
+        assert await queue.result(group.then, PATIENCE) == 3
+        assert ("once", 2) in log

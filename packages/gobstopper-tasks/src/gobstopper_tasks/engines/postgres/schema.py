@@ -84,3 +84,11 @@ UPDATE gobstopper.task SET status = CASE WHEN $6::boolean OR $3::float8 > $7::fl
 WHERE id = $1 AND number = $2 AND NOT cancelling AND ($5::boolean OR status = 'running')
 RETURNING id, number, category, priority
 """
+
+REQUEUE = """
+UPDATE gobstopper.task SET number = number + 1, due = 0, cancelling = false, finished_at = NULL,
+    attempt = CASE WHEN status IN ('failed', 'cancelled') THEN 0 ELSE attempt END,
+    crashes = CASE WHEN status IN ('failed', 'cancelled') THEN 0 ELSE crashes END, waiting = 0, status = 'pending'
+WHERE id = ANY($1) AND (status IN ('failed', 'cancelled') OR (status IN ('scheduled', 'retrying') AND waiting = 0))
+RETURNING id, number, category, priority
+"""

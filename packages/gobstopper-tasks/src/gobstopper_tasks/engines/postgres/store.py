@@ -21,8 +21,9 @@ from ...task import JSON, Cancelled, Claim, Enqueued, Outcome, Retry, TaskInfo, 
 from .._store import Begun, Limits, begun, ending, info_of
 from .limits import limited
 from .links import CHANNEL, HOPELESS, cancel_waiting, follow, link, publish
-from .schema import AGAIN, BEGIN, COLUMNS, CREATE, END, INSERT, VERSION
+from .schema import AGAIN, BEGIN, COLUMNS, CREATE, END, INSERT, REQUEUE, VERSION
 
+_ATTEMPTS = 10
 _LOCK = 0x676F6273746F70  # "gobstop": who creates the tables does so alone
 
 
@@ -94,8 +95,17 @@ class PostgresStore:
             waiting = await link(session, list(unique.values()))
             # In the order of ids, so that two transactions never wait for each other.
             rows = [self._row(unique[id_], waiting.get(id_, 0), now) for id_ in sorted(unique)]
-            created = {row["id"] for row in await session.fetch(INSERT, *zip(*rows, strict=True))}
-            known = await self._known(session, [spec for spec in unique.values() if spec.id not in created])
+            created: set[str] = set()
+            known: dict[str, str] = {}
+            # Who had a key may have ended between the two statements: then it is free, and the row has to be made.
+            for _ in range(_ATTEMPTS):
+                created |= {row["id"] for row in await session.fetch(INSERT, *zip(*rows, strict=True))}
+                known = await self._known(session, [spec for spec in unique.values() if spec.id not in created])
+                rows = [row for row in rows if row[0] not in created and row[0] not in known]
+                if not rows:
+                    break
+            else:
+                raise TaskStoreUnavailable("PostgreSQL: the keys of these tasks change hands all the time; try again")
             if known_already := waiting.keys() - created:
                 await session.execute("DELETE FROM gobstopper.link WHERE after = ANY($1)", list(known_already))
             fresh = [unique[id_] for id_ in unique if id_ in created and not waiting.get(id_)]
@@ -132,12 +142,12 @@ class PostgresStore:
             for row in rows
             if row["unique_key"] is not None and not TaskStatus(row["status"]).final
         }
-        return {
-            spec.id: spec.id
-            if spec.id in ids
-            else keys.get(spec.idempotency_key) or unique.get((spec.name, spec.unique_key)) or spec.id
-            for spec in specs
-        }
+        found: dict[str, str] = {}
+        for spec in specs:
+            by_key = keys.get(spec.idempotency_key) or unique.get((spec.name, spec.unique_key))
+            if known := spec.id if spec.id in ids else by_key:
+                found[spec.id] = known
+        return found
 
     # -- running
 
@@ -203,17 +213,23 @@ class PostgresStore:
         """See `Store`."""
         now = time.time()
         async with self._connection() as session:
-            rows = await session.fetch(
-                """UPDATE gobstopper.task SET number = number + 1, due = 0, cancelling = false, finished_at = NULL,
-                    attempt = CASE WHEN status IN ('failed', 'cancelled') THEN 0 ELSE attempt END,
-                    crashes = CASE WHEN status IN ('failed', 'cancelled') THEN 0 ELSE crashes END, status = 'pending'
-                WHERE id = ANY($1) AND (status IN ('failed', 'cancelled') OR (status IN ('scheduled', 'retrying') AND
-                waiting = 0)) RETURNING id, number, category, priority""",
-                sorted(set(ids)),
-            )
+            try:
+                async with session.transaction():
+                    rows = await session.fetch(REQUEUE, sorted(set(ids)))
+            except asyncpg.UniqueViolationError:
+                # Of those with keys only the ones may come back whose key is free: one after the other.
+                rows = [row for id_ in dict.fromkeys(ids) for row in await self._requeue_one(session, id_)]
             tickets = [(row["id"], row["number"], row["category"], row["priority"], 0.0) for row in rows]
             await publish(session, tickets, now)
         return len(rows)
+
+    @staticmethod
+    async def _requeue_one(session: Any, id_: str) -> list[Any]:
+        try:
+            async with session.transaction():
+                return list(await session.fetch(REQUEUE, [id_]))
+        except asyncpg.UniqueViolationError:
+            return []
 
     async def progress(self, id: str, value: float | None, note: str | None) -> None:  # noqa: A002
         """See `Store`."""

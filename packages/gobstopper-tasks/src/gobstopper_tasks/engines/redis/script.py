@@ -81,7 +81,8 @@ local function add(spec, released)
     redis.call('HSET', key(id), 'unique', name .. '\\n' .. unique)
   end
   if idempotent then
-    redis.call('SET', P .. 'idempotent:' .. idempotent, id, 'EX', data.retention)
+    redis.call('SET', P .. 'idempotent:' .. idempotent, id)
+    redis.call('HSET', key(id), 'idempotent', idempotent)
   end
   redis.call('HSET', key(id), 'name', name, 'category', spec.category, 'priority', spec.priority, 'number', 1,
     'attempt', 0, 'crashes', 0, 'due', spec.due, 'always', spec.always and '1' or '0', 'spec', spec.text)
@@ -134,6 +135,16 @@ local function limited(id, limits)
     end
   end
   return nil
+end
+
+-- The unique key of a task that comes back; false if another one has it now.
+local function retake(id)
+  local unique = get(id, 'unique')
+  if not unique then return true end
+  local holder = redis.call('GET', P .. 'unique:' .. unique)
+  if holder then return holder == id end
+  redis.call('SET', P .. 'unique:' .. unique, id)
+  return true
 end
 
 if op == 'add' then
@@ -205,7 +216,7 @@ if op == 'requeue' then
   local released = {}
   for _, id in ipairs(data.ids) do
     local status = get(id, 'status')
-    local again = status == 'failed' or status == 'cancelled'
+    local again = (status == 'failed' or status == 'cancelled') and retake(id)
     local hurry = (status == 'scheduled' or status == 'retrying') and tonumber(get(id, 'waiting')) == 0
     if again or hurry then
       redis.call('HINCRBY', key(id), 'number', 1)
@@ -237,7 +248,11 @@ if op == 'clean' then
   local old = redis.call('ZRANGEBYSCORE', P .. 'finished', '-inf', now - data.retention, 'LIMIT', 0, 1000)
   for _, id in ipairs(old) do
     local status, category = get(id, 'status'), get(id, 'category')
+    local idempotent = get(id, 'idempotent')
     if status then redis.call('HINCRBY', P .. 'stats', category .. '\\n' .. status, -1) end
+    if idempotent and redis.call('GET', P .. 'idempotent:' .. idempotent) == id then
+      redis.call('DEL', P .. 'idempotent:' .. idempotent)
+    end
     redis.call('DEL', key(id))
     redis.call('ZREM', P .. 'index', id)
     redis.call('ZREM', P .. 'finished', id)

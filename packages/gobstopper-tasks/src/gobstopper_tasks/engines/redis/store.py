@@ -116,7 +116,7 @@ class RedisStore:
             for spec in specs
         ]  # fmt: skip
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
-        answers, tickets = await self._script("add", specs=rows, retention=int(self._retention))
+        answers, tickets = await self._script("add", specs=rows)
         try:
             await self._release(tickets)
         except TaskStoreUnavailable as error:
