@@ -44,7 +44,7 @@ async def journal(tmp_path: Path):
 async def test_a_busy_journal_is_compacted_and_checkpointed_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tidy, "_BUSY_EVENTS", 100)
+    monkeypatch.setattr(tidy, "_BUSY_ENDED", 30)
     monkeypatch.setattr(tidy, "_BUSY_COMMITS", 50)
     monkeypatch.setattr(tidy, "_PERIOD", 0.05)
     async with TaskQueue(tmp_path / "tasks.duckdb") as queue:

@@ -66,7 +66,7 @@ class TaskSpec(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     headers: dict[str, str] = {}
 
 
-class Enqueued(msgspec.Struct, array_like=True, frozen=True):
+class Enqueued(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The answer to one spec.
 
     `created` is False if its id, unique key or idempotency key was known: `id` is that one's.
@@ -77,7 +77,10 @@ class Enqueued(msgspec.Struct, array_like=True, frozen=True):
 
 
 class TaskInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What is known about a task. `attempt` counts the runs begun, `result` is the decoded return value."""
+    """What is known about a task. `attempt` counts the runs begun, `result` is the decoded return value.
+
+    `args` is a dict by name, unless another program stored something else (the task is a dead letter then).
+    """
 
     id: str
     name: str
@@ -97,10 +100,10 @@ class TaskInfo(msgspec.Struct, kw_only=True, omit_defaults=True):
     note: str | None = None
     worker: str | None = None
     unique_key: str | None = None
-    args: dict[str, Any] = {}
+    args: Any = {}
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that was given to this worker. `number` fences: an outcome of an older claim is ignored."""
 
     spec: TaskSpec
@@ -109,7 +112,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class Done(msgspec.Struct, frozen=True, tag="done", gc=False):
     """It returned; `result` is its value as JSON."""
 
     result: msgspec.Raw = msgspec.Raw(b"null")

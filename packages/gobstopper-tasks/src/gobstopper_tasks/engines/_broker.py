@@ -13,11 +13,44 @@ import msgspec
 from ..engine import Filter
 from ..errors import TaskStoreUnavailable
 from ..task import JSON, Enqueued, TaskInfo, TaskSpec, TaskStatus
-from ._dispatcher import AFTER_FAILURE, NO_ROW, Dispatcher, Entry
+from ._dispatcher import AFTER_FAILURE, NO_ROW, Dispatcher
 from ._journal import Event, Kind, Progress
 from ._record import Record
 
 Added = Callable[[list[Enqueued] | BaseException], None]
+
+
+_ADDED = int(Kind.ADDED)
+
+
+class Addition:
+    """The `Entry` of added tasks. Most of all entries are of this kind, and a closure for each would cost more."""
+
+    __slots__ = ("_added", "_answers", "_broker", "_records", "event")
+
+    optional = False
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._broker: Broker | None = None  # until `set`: the last entry of a call speaks for all of them
+
+    def set(self, broker: Broker, records: list[Record], answers: list[Enqueued], added: Added) -> None:
+        """Speak for these."""
+        self._broker, self._records, self._answers, self._added = broker, records, answers, added
+
+    def done(self) -> None:
+        """See `Entry`."""
+        if self._broker is not None:
+            self._broker.admitted(self._records)
+            self._added(self._answers)
+
+    def failed(self, error: BaseException) -> None:
+        """See `Entry`."""
+        if self._broker is not None:
+            self._broker.refused(self._records)
+            refusal = TaskStoreUnavailable(f"the task journal cannot be written: {error}")
+            refusal.__cause__ = error
+            self._added(refusal)
 
 
 class Broker(Dispatcher):
@@ -30,43 +63,44 @@ class Broker(Dispatcher):
         if self._failed_at is not None and self._loop.time() < self._failed_at + AFTER_FAILURE:
             added(TaskStoreUnavailable(f"the task journal cannot be written: {self._failure}"))
             return
-        ledger, now = self.ledger, time.time()
+        ledger, queue, now = self.ledger, self._queue, time.time()
         answers: list[Enqueued] = []
+        last: Addition | None = None
         records: list[Record] = []
-        last: Entry | None = None
         for spec, text in zip(specs, texts, strict=True):
-            known = ledger.known(spec)
-            if known is not None:
+            id = spec.id
+            if (known := ledger.known(spec)) is not None:
                 answers.append(Enqueued(known, created=False))
                 continue
             records.append(ledger.reserve(spec))
-            answers.append(Enqueued(spec.id))
-            last = Entry(Event(Kind.ADDED, now, spec.id, text))
-            self._queue.append(last)
+            answers.append(Enqueued(id))
+            last = Addition(Event(_ADDED, now, id, text))
+            queue.append(last)
         if last is None:
             # The one that stands for it may still be on its way into the journal: answer after it.
-            last = Entry(Event(NO_ROW, now, "", None))
-            self._queue.append(last)
+            last = Addition(Event(NO_ROW, now, "", None))
+            queue.append(last)
+        last.set(self, records, answers, added)
+        if not self._kicked and not self._writing:
+            self._kick_soon()
 
-        def done() -> None:
-            now, tick = time.time(), self._loop.time()
-            for record in records:
-                ledger.admit(record, now, tick)
-                if record.spec.after and ledger.hopeless(record):
-                    self._cancel_waiting(record, "a task it comes after did not succeed")
-                self._dirty.add(record.spec.category)
-            self._arm()
-            added(answers)
+    def admitted(self, records: list[Record]) -> None:
+        """They are durable."""
+        now, tick = self.now, self.tick
+        ledger, dirty = self.ledger, self._dirty
+        for record in records:
+            spec = record.spec
+            ledger.admit(record, now, tick)
+            dirty.add(spec.category)
+            if spec.due:
+                self._arm()
+            if spec.after and ledger.hopeless(record):
+                self._cancel_waiting(record, "a task it comes after did not succeed")
 
-        def failed(error: BaseException) -> None:
-            for record in records:
-                ledger.release(record)
-            refusal = TaskStoreUnavailable(f"the task journal cannot be written: {error}")
-            refusal.__cause__ = error
-            added(refusal)
-
-        last.done, last.failed = done, failed
-        self._kick_soon()
+    def refused(self, records: list[Record]) -> None:
+        """They could not be stored."""
+        for record in records:
+            self.ledger.release(record)
 
     async def add_checked(self, specs: Sequence[TaskSpec], texts: Sequence[str], added: Added) -> None:
         """As `add`, for specs that may have been stored before, and ended since: looks into the history first."""
@@ -127,7 +161,7 @@ class Broker(Dispatcher):
         if missing:
             specs |= await self.journal.specs(missing)
         for id, spec in specs.items():
-            if id not in self._reviving and id not in self.ledger.records:
+            if id not in self._reviving and id not in self.ledger.records and self._take_key(spec):
                 self._reviving.add(id)
                 spec = msgspec.structs.replace(spec, due=0.0, after=() if spec.into is None else spec.after)  # noqa: PLW2901
                 text = JSON.encode(spec).decode()
@@ -137,7 +171,21 @@ class Broker(Dispatcher):
                 await wait
         finally:
             self._reviving.difference_update(specs)
+            for id, spec in specs.items():
+                if id not in self.ledger.records:
+                    self._leave_key(spec)
         return len(waits)
+
+    def _take_key(self, spec: TaskSpec) -> bool:
+        """False if another task that is not final has its unique key; else it is this one's from now on."""
+        if spec.unique_key is None:
+            return True
+        return self.ledger.unique.setdefault((spec.name, spec.unique_key), spec.id) == spec.id
+
+    def _leave_key(self, spec: TaskSpec) -> None:
+        key = (spec.name, spec.unique_key or "")
+        if spec.unique_key is not None and self.ledger.unique.get(key) == spec.id:
+            del self.ledger.unique[key]
 
     def _durable(self, kind: int, id: str, data: str | None, apply: Callable[[], None]) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()

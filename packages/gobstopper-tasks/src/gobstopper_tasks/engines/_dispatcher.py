@@ -45,6 +45,27 @@ class Session(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """An event on its way; see `Entry`."""
+
+    event: Event
+
+    @property
+    def done(self) -> Callable[[], None] | None:
+        """Runs once it is durable."""
+        ...
+
+    @property
+    def failed(self) -> Callable[[BaseException], None] | None:
+        """Runs if it cannot be; without, it is tried again."""
+        ...
+
+    @property
+    def optional(self) -> bool:
+        """True if it need not be tried again either."""
+        ...
+
+
 class Entry:
     """An event on its way.
 
@@ -79,8 +100,9 @@ class Dispatcher:
         self.history = history
         self.sessions: dict[str, Session] = {}
         self.waiters: dict[str, list[Callable[[TaskInfo], None]]] = {}
+        self.now = self.tick = 0.0  # wall-clock and monotonic time at the end of the last write
         self._loop = asyncio.get_running_loop()
-        self._queue: list[Entry] = []
+        self._queue: list[Waiting] = []
         self._unwritten_starts: dict[str, Entry] = {}
         self._writing = False
         self._kicked = False
@@ -128,7 +150,7 @@ class Dispatcher:
         events = [entry.event for entry in batch if entry.event.kind != NO_ROW]
         self.journal.write(events, lambda error: self._written(batch, error))
 
-    def _written(self, batch: list[Entry], error: BaseException | None) -> None:
+    def _written(self, batch: list[Waiting], error: BaseException | None) -> None:
         self._writing = False
         if error is not None:
             if self._failed_at is None:
@@ -142,16 +164,17 @@ class Dispatcher:
             log.warning("the task journal can be written again")
             self._failed_at = self._failure = None
             self._dirty.update(self.ledger.waiting_categories())
+        self.now, self.tick = time.time(), self._loop.time()
         for entry in batch:
-            if entry.done is not None:
-                entry.done()
+            if (done := entry.done) is not None:
+                done()
         self._pump()
         if self._queue:
             self._kick_soon()
 
-    def _reject(self, error: BaseException, batch: list[Entry]) -> None:
+    def _reject(self, error: BaseException, batch: list[Waiting]) -> None:
         # Nobody is told yes: adds fail. What workers did is kept and written when the journal can be written again.
-        owed: list[Entry] = []
+        owed: list[Waiting] = []
         self._queue = []
         for entry in batch:
             if entry.failed is not None:

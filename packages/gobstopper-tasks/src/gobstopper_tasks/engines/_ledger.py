@@ -67,7 +67,7 @@ class Ledger:
     def reserve(self, spec: TaskSpec) -> Record:
         """A record that no one sees yet, but that keeps its id and keys."""
         self._order += 1
-        record = Record(spec, self._order)
+        record = Record(spec, self._order, spec.due)
         self.records[spec.id] = record
         if spec.unique_key is not None:
             self.unique[spec.name, spec.unique_key] = spec.id
@@ -97,9 +97,13 @@ class Ledger:
 
     def admit(self, record: Record, now: float, tick: float) -> None:
         """It is durable: let it wait for its time, for others, or for a worker."""
-        waiting = {id for id in record.spec.after if id in self.records and id != record.spec.id}
+        spec = record.spec
         record.stored = True
-        self.counts[record.spec.category, _PENDING] += 1
+        self.counts[spec.category, _PENDING] += 1
+        if not spec.after and spec.due <= now:  # nearly all of them
+            self._enter(record)
+            return
+        waiting = {id for id in spec.after if id in self.records and id != spec.id}
         if waiting:
             record.waiting = waiting
             for id in waiting:
@@ -214,6 +218,9 @@ class Ledger:
 
     def _push(self, record: Record) -> None:
         self._become(record, _PENDING)
+        self._enter(record)
+
+    def _enter(self, record: Record) -> None:
         if not record.queued:
             record.queued = True
             entry = (-record.spec.priority, record.order, record)

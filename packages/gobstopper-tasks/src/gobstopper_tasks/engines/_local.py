@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..engine import Filter
 from ..task import Claim, Enqueued, Outcome, TaskInfo, TaskSpec
-from ._broker import Broker
+from ._broker import Added, Broker
 from ._record import Record
 from ._slots import Slots
 
@@ -23,6 +23,7 @@ class LocalLink:
         self.running: dict[str, Record] = {}
         self.seen = float("inf")  # a process is never silent to itself
         self._broker = broker
+        self._loop = asyncio.get_running_loop()
         self._slots = slots
         broker.join(self, claims)
         self.seen = float("inf")
@@ -55,22 +56,27 @@ class LocalLink:
         """Report how far a task is."""
         self._broker.progress(id, value, note)
 
-    async def enqueue(self, specs: Sequence[TaskSpec], texts: Sequence[str], checked: bool) -> list[Enqueued]:
+    def enqueue(self, specs: Sequence[TaskSpec], texts: Sequence[str], checked: bool) -> Awaitable[list[Enqueued]]:
         """Add tasks."""
-        future: asyncio.Future[list[Enqueued]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Enqueued]] = self._loop.create_future()
 
         def added(answer: list[Enqueued] | BaseException) -> None:
             if future.done():
                 return
-            if isinstance(answer, BaseException):
-                future.set_exception(answer)
-            else:
+            if isinstance(answer, list):
                 future.set_result(answer)
+            else:
+                future.set_exception(answer)
 
         if checked:
-            await self._broker.add_checked(specs, texts, added)
-        else:
-            self._broker.add(specs, texts, added)
+            return self._checked(specs, texts, added, future)
+        self._broker.add(specs, texts, added)
+        return future
+
+    async def _checked(
+        self, specs: Sequence[TaskSpec], texts: Sequence[str], added: Added, future: asyncio.Future[list[Enqueued]]
+    ) -> list[Enqueued]:
+        await self._broker.add_checked(specs, texts, added)
         return await future
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:

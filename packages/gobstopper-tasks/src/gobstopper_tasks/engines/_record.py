@@ -7,41 +7,35 @@ import msgspec
 from ..task import FINAL, TaskInfo, TaskSpec, TaskStatus
 
 
-class Record:
+class Record(msgspec.Struct, gc=False, eq=False):
     """A live task, or one that ended a short while ago.
 
     `order` decides among equals; `claim` counts the times it was handed out and fences late outcomes; `attempt`
     counts the runs that use up a retry; `crashes` those that ended with their worker; `waiting` holds the tasks it
     comes after; `stored` is False until the journal has it; a `suspect` was there when a worker or an owner died.
+    Not for the garbage collector: it is part of no circle, and there may be hundreds of thousands to look through.
     """
 
-    __slots__ = (
-        "attempt", "cancelling", "claim", "crashes", "due", "error", "finished_at", "note", "noted_at", "order",
-        "progress",
-        "queued", "result", "session", "spec", "started_at", "status", "stored", "suspect", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, spec: TaskSpec, order: int) -> None:
-        self.spec = spec
-        self.order = order
-        self.status = TaskStatus.PENDING
-        self.claim = 0
-        self.attempt = 0
-        self.crashes = 0
-        self.due = spec.due
-        self.waiting: set[str] | None = None
-        self.cancelling = False
-        self.queued = False
-        self.stored = False
-        self.suspect = False
-        self.session: str | None = None
-        self.started_at: float | None = None
-        self.finished_at: float | None = None
-        self.result: msgspec.Raw | None = None
-        self.error: str | None = None
-        self.progress: float | None = None
-        self.note: str | None = None
-        self.noted_at = 0.0
+    spec: TaskSpec
+    order: int
+    due: float = 0.0
+    status: TaskStatus = TaskStatus.PENDING
+    claim: int = 0
+    attempt: int = 0
+    crashes: int = 0
+    waiting: set[str] | None = None
+    cancelling: bool = False
+    queued: bool = False
+    stored: bool = False
+    suspect: bool = False
+    session: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    result: msgspec.Raw | None = None
+    error: str | None = None
+    progress: float | None = None
+    note: str | None = None
+    noted_at: float = 0.0
 
     @property
     def final(self) -> bool:

@@ -201,14 +201,14 @@ class DuckDBEngine:
         if not specs:
             return []
         texts = [JSON.encode(spec) for spec in specs]
-        if isinstance(self._link, LocalLink) and "cron" not in specs[0].headers:
-            return await self._link.enqueue(specs, [text.decode() for text in texts], checked=False)
         cron = "cron" in specs[0].headers
+        if isinstance(self._link, LocalLink) and not cron:  # which is never lost
+            return await self._link.enqueue(specs, [text.decode() for text in texts], checked=False)
 
         def work(link: Link, again: bool) -> Awaitable[list[Enqueued]]:
             if isinstance(link, LocalLink):
                 return link.enqueue(specs, [text.decode() for text in texts], again or cron)
-            return link.enqueue(texts, again or cron)
+            return link.enqueue(specs, texts, again or cron)
 
         return await self._call(work)
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...engine import Filter
 from ...errors import InvalidTask, JournalDamaged, TaskStoreUnavailable
 from ...task import JSON, TaskInfo, TaskSpec
-from .._journal import Event, Written
+from .._journal import Event, Kind, Written
+from . import switching
 from .forks import keep_on_fork
 from .schema import CREATE, FINAL, INFO, VERSION, info_of, spec_of
 from .tidy import Tidier
@@ -30,6 +31,7 @@ log = logging.getLogger("gobstopper.tasks")
 
 T = TypeVar("T")
 
+_FINISHED = int(Kind.FINISHED)
 _ONE_FLUSH = 20_000  # rows; DuckDB's appender flushes by itself at 204,800
 _JSON_ROWS = """INSERT INTO journal SELECT unnest(from_json(?,
     '[{"seq":"BIGINT","kind":"UTINYINT","ts":"DOUBLE","id":"VARCHAR","data":"VARCHAR"}]'), recursive := true)"""
@@ -67,6 +69,7 @@ class DuckDBJournal:
         Raises `JournalDamaged`, or `TaskStoreUnavailable` if it cannot be had.
         """
         self._connect()
+        switching.shorten()
         self._thread = threading.Thread(target=self._work, name="gobstopper-journal", daemon=True)
         self._thread.start()
         self.tidier.start()
@@ -89,6 +92,7 @@ class DuckDBJournal:
             connection = duckdb.connect(str(self.path), config=options)
             # Closing must not touch a file whose blocks turn out to be damaged; a clean close makes its own checkpoint.
             connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.execute("PRAGMA disable_optimizer")  # of this connection, which appends: planning is half of it
             found = _version(connection)
             if found is None:
                 connection.execute("BEGIN")
@@ -193,7 +197,7 @@ class DuckDBJournal:
             return error
         self._sequence += len(events)
         self._written = True
-        self.tidier.written(len(events))
+        self.tidier.written(sum(event.kind == _FINISHED for event in events))
         if self.tidier.wants_checkpoint:
             self.tidier.checkpoint_inline(self._connection)
         return None
@@ -309,6 +313,8 @@ class DuckDBJournal:
         self._jobs.put(None)
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
+            switching.restore()
         self._reader.shutdown(wait=True)
         self._disconnect()
 

@@ -12,11 +12,14 @@ import msgspec
 from ... import errors
 from ...engine import Filter
 from ...errors import TaskStoreUnavailable
-from ...task import JSON, Claim, Enqueued, Outcome, TaskInfo
+from ...task import JSON, Claim, Enqueued, Outcome, TaskInfo, TaskSpec
 from .._slots import Slots
 from . import wire
 from .schema import spec_of
 
+Adding = tuple["asyncio.Future[list[Enqueued]]", list[str]]  # who waits, and the ids
+
+_BIG = 4 << 20  # bytes of added tasks that do not wait for the end of the tick
 _WELCOME = 5.0  # seconds for the owner to take a peer in
 _ERRORS: dict[str, type[errors.TaskError]] = {
     kind.__name__: kind
@@ -40,6 +43,10 @@ class PeerLink:
         self._on_lost = lost
         self._number = 0
         self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._adding: dict[int, list[Adding]] = {}  # by the number of the message
+        self._adds: list[Adding] = []  # of this tick: they go in one message
+        self._texts: list[bytes] = []
+        self._size = 0
         self._acks: dict[int, Callable[[], None]] = {}
         self._loop = asyncio.get_running_loop()
         self._welcome: asyncio.Future[wire.Welcome] = self._loop.create_future()
@@ -70,7 +77,10 @@ class PeerLink:
         if self._beat is not None:
             self._beat.cancel()
         pending, self._pending = self._pending, {}
-        for future in (*pending.values(), self._welcome):
+        adding, self._adding = self._adding, {}
+        adds = [future for added in (*adding.values(), self._adds) for future, _ in added]
+        self._adds, self._texts, self._size = [], [], 0
+        for future in (*pending.values(), *adds, self._welcome):
             if not future.done():
                 future.set_exception(LinkLost("the connection to the owner ended"))
                 future.exception()  # looked at: whoever waited may be gone
@@ -82,11 +92,7 @@ class PeerLink:
             spec = spec_of(message.spec)
             self._slots.start(Claim(spec=spec, number=message.claim, attempt=message.attempt, crashes=message.crashes))
         elif isinstance(message, wire.Added):
-            if (future := self._pending.pop(message.number, None)) is not None and not future.done():
-                if message.error is None:
-                    future.set_result(message.answers)
-                else:
-                    future.set_exception(TaskStoreUnavailable(message.error))
+            self._added(self._adding.pop(message.number, ()), message)
         elif isinstance(message, wire.Acknowledged):
             if (ack := self._acks.pop(message.number, None)) is not None:
                 ack()
@@ -96,6 +102,19 @@ class PeerLink:
             self._replied(message)
         elif isinstance(message, wire.Welcome) and not self._welcome.done():
             self._welcome.set_result(message)
+
+    def _added(self, adds: Sequence[Adding], message: wire.Added) -> None:
+        at, known = 0, message.known
+        for future, ids in adds:
+            if not future.done():
+                if message.error is not None:
+                    future.set_exception(TaskStoreUnavailable(message.error))
+                elif known:
+                    places = enumerate(ids, at)
+                    future.set_result([Enqueued(known.get(n, id), n not in known) for n, id in places])  # noqa: A001
+                else:
+                    future.set_result([Enqueued(id) for id in ids])  # noqa: A001
+            at += len(ids)
 
     def _replied(self, message: wire.Reply) -> None:
         future = self._pending.pop(message.number, None)
@@ -143,15 +162,35 @@ class PeerLink:
         """Report how far a task is."""
         self._channel.send(wire.Note(id, value, note))
 
-    async def enqueue(self, texts: Sequence[bytes], checked: bool) -> list[Enqueued]:
-        """Add tasks, given as JSON."""
-        number, future = self._expect()
-        self._channel.send(wire.Add(number, list(texts), checked), sum(map(len, texts)))
-        try:
-            answers: list[Enqueued] = await future
-        finally:
-            self._pending.pop(number, None)
-        return answers
+    async def enqueue(self, specs: Sequence[TaskSpec], texts: Sequence[bytes], checked: bool) -> list[Enqueued]:
+        """Add tasks; `texts` are the same as JSON. What is added within a tick of the loop is one message."""
+        if not self._channel.connected:
+            raise LinkLost("the connection to the owner ended")
+        future: asyncio.Future[list[Enqueued]] = self._loop.create_future()
+        add = (future, [spec.id for spec in specs])
+        if checked:
+            self._send_adds([add], list(texts), 0, checked)
+            return await future
+        if not self._adds:
+            self._loop.call_soon(self._flush_adds)
+        self._adds.append(add)
+        self._texts += texts
+        self._size += sum(map(len, texts))
+        if self._size > _BIG:
+            self._flush_adds()
+        return await future
+
+    def _flush_adds(self) -> None:
+        if self._adds:
+            adds, texts, size = self._adds, self._texts, self._size
+            self._adds, self._texts, self._size = [], [], 0
+            self._send_adds(adds, texts, size, checked=False)
+            self._channel.flush()
+
+    def _send_adds(self, adds: list[Adding], texts: list[bytes], size: int, checked: bool) -> None:
+        self._number += 1
+        self._adding[self._number] = adds
+        self._channel.send(wire.Add(self._number, texts, checked), size)
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
         """See `TaskEngine.status`."""

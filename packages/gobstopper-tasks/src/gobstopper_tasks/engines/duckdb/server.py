@@ -104,9 +104,10 @@ class PeerSession:
 
         def added(answer: list[Enqueued] | BaseException) -> None:
             if isinstance(answer, BaseException):
-                self.channel.send(wire.Added(number, [], str(answer)))
+                self.channel.send(wire.Added(number, {}, str(answer)))
             else:
-                self.channel.send(wire.Added(number, answer, None), 50 * len(answer))
+                known = {place: one.id for place, one in enumerate(answer) if not one.created}
+                self.channel.send(wire.Added(number, known, None), 50 * len(known))
 
         if message.checked:
             task = self._loop.create_task(self._broker.add_checked(specs, texts, added))

@@ -23,9 +23,9 @@ _PERIOD = 0.5  # seconds between looks
 _IDLE_LOG = 256 << 10  # bytes of write-ahead log worth a checkpoint when nothing is written
 _BUSY_LOG = 32 << 20  # bytes, and commits, after which one is made in any case: whoever takes over has to read them
 _BUSY_COMMITS = 2_000
-_BUSY_EVENTS = 60_000  # events after which the journal is compacted although it is written to,
+_BUSY_ENDED = 20_000  # ended tasks after which the journal is compacted although it is written to,
 _BUSY_SECONDS = 3.0  # or this time, if there are some
-_SOME_EVENTS = 3_000
+_SOME_ENDED = 1_000
 _COMPACT = 20_000  # tasks moved into the history in one transaction
 
 
@@ -43,7 +43,7 @@ class Tidier:
         self._journal = journal
         self._retention = retention
         self._max_history = max_history
-        self._events = 0
+        self._ended = 0
         self._commits = 0
         self._compacted = 0
         self._compacted_at = 0.0
@@ -55,7 +55,7 @@ class Tidier:
 
     def start(self) -> None:
         """Begin."""
-        self._events = _BUSY_EVENTS + 1  # what an earlier owner left: soon, an owner may be short-lived
+        self._ended = _BUSY_ENDED + 1  # what an earlier owner left: soon, an owner may be short-lived
         self._commits = _BUSY_COMMITS + 1 if self._journal.log_size() > _IDLE_LOG else 0
         self._thread.start()
 
@@ -65,9 +65,9 @@ class Tidier:
         if self._thread.is_alive():
             self._thread.join()
 
-    def written(self, events: int) -> None:
-        """The owner thread committed."""
-        self._events += events
+    def written(self, ended: int) -> None:
+        """The owner thread committed; `ended` tasks ended by that."""
+        self._ended += ended
         self._commits += 1
 
     @contextmanager
@@ -87,18 +87,19 @@ class Tidier:
                     continue
                 except Exception as error:  # noqa: BLE001 - it can wait; the next write tells if the file is broken
                     log.warning("the task journal could not be tidied: %s", error)
-                    self._compacted = self._events
+                    self._compacted = self._ended
 
     def _tidy(self, idle: bool) -> None:
         cursor = self.cursor = self._journal.cursor()
         try:
-            fresh = self._events - self._compacted
-            due = fresh > _SOME_EVENTS and time.monotonic() - self._compacted_at > _BUSY_SECONDS
-            if fresh and (idle or due or fresh > _BUSY_EVENTS):
-                events, self._compacted_at = self._events, time.monotonic()
+            # Nothing moves but what ended, and looking for it reads the whole journal: tasks that pile up cost nothing.
+            fresh = self._ended - self._compacted
+            due = fresh > _SOME_ENDED and time.monotonic() - self._compacted_at > _BUSY_SECONDS
+            if fresh and (idle or due or fresh > _BUSY_ENDED):
+                ended, self._compacted_at = self._ended, time.monotonic()
                 while compact(cursor) == _COMPACT and not self._stopping.is_set():
                     pass
-                self._compacted = events
+                self._compacted = ended
             if time.monotonic() - self._retired_at > 60:
                 self._retired_at = time.monotonic()
                 counts = retire(cursor, time.time() - self._retention, self._max_history)

@@ -13,10 +13,9 @@ from typing import Any, cast
 
 import msgspec
 
-from ...task import Enqueued
 from .forks import forget_on_fork
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_FRAME = 256 << 20
 _SPLIT = 8 << 20
 _LENGTH = struct.Struct(">I")
@@ -91,10 +90,10 @@ class Welcome(msgspec.Struct, array_like=True, tag="w"):
 
 
 class Added(msgspec.Struct, array_like=True, tag="d"):
-    """The answers to an `Add`, or why there are none."""
+    """An `Add` is durable, or why not. `known`: by its place in the `Add`, the id of the task that there was before."""
 
     number: int
-    answers: list[Enqueued]
+    known: dict[int, str]
     error: str | None
 
 
@@ -178,7 +177,8 @@ class Channel(asyncio.Protocol):
             if len(buffer) - at - 4 < size:
                 break
             try:
-                messages = self._decoder.decode(bytes(buffer[at + 4 : at + 4 + size]))
+                with memoryview(buffer) as whole, whole[at + 4 : at + 4 + size] as frame:
+                    messages = self._decoder.decode(frame)
             except msgspec.MsgspecError:
                 self.close()
                 return
