@@ -7,7 +7,12 @@ from typing import Any
 
 from gobstopper import Gobstopper, Request
 from gobstopper.middleware.security import SecurityMiddleware
-from gobstopper.sessions.storage import FileSessionStorage, MemorySessionStorage, PostgresSessionStorage
+from gobstopper.sessions.storage import (
+    CookieSessionStorage,
+    FileSessionStorage,
+    MemorySessionStorage,
+    PostgresSessionStorage,
+)
 
 
 def count_visits(app: Gobstopper) -> None:
@@ -33,6 +38,8 @@ def storage() -> Any:
     kind, _, place = os.environ.get("EXAMPLE_STORE", "memory:").partition(":")
     if kind == "file":
         return FileSessionStorage(directory=place)
+    if kind == "cookie":
+        return CookieSessionStorage(place.split(","))
     if kind == "postgres":
         return PostgresSessionStorage(dsn=place)
     return MemorySessionStorage()
