@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from calendar import timegm
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 __all__ = ["format_http_date", "parse_http_date"]
 
@@ -15,19 +14,26 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = r"(?P<month>[A-Za-z]{3})"
 _TIME = r"(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})"
-_FORMATS = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
-        rf"[A-Za-z]{{3}}, (?P<day>\d{{2}}) {_MONTH} (?P<year>\d{{4}}) {_TIME} (?:GMT|UTC)",
-        # RFC 850: Sunday, 06-Nov-94 08:49:37 GMT
-        rf"[A-Za-z]{{6,9}}, (?P<day>\d{{2}})-{_MONTH}-(?P<year>\d{{2}}) {_TIME} (?:GMT|UTC)",
-        # asctime: Sun Nov  6 08:49:37 1994
-        rf"[A-Za-z]{{3}} {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
-    )
+_FORMATS = (
+    # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
+    rf"[A-Za-z]{{3}}, (?P<day>\d{{2}}) {_MONTH} (?P<year>\d{{4}}) {_TIME} (?:GMT|UTC)",
+    # RFC 850: Sunday, 06-Nov-94 08:49:37 GMT
+    rf"[A-Za-z]{{6,9}}, (?P<day>\d{{2}})-{_MONTH}-(?P<year>\d{{2}}) {_TIME} (?:GMT|UTC)",
+    # asctime: Sun Nov  6 08:49:37 1994
+    rf"[A-Za-z]{{3}} {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
 )
-_LATEST = timegm((9999, 12, 31, 23, 59, 59))
-_EARLIEST = timegm((1, 1, 1, 0, 0, 0))
+_LATEST = 253402300799  # the last second of the year 9999
+_EARLIEST = -62135596800
+
+
+@cache
+def _patterns() -> list[re.Pattern[str]]:
+    """Compiled when a date is first read: the start of a program need not wait for it."""
+    return [re.compile(pattern, re.ASCII) for pattern in _FORMATS]
+
+
+def _timestamp(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1)
 
 
 @lru_cache(maxsize=1024)
@@ -45,7 +51,7 @@ def format_http_date(moment: datetime | float) -> str:
             a datetime; one without a time zone is taken as UTC.
     """
     if isinstance(moment, datetime):
-        moment = timegm(moment.utctimetuple() if moment.tzinfo else moment.replace(tzinfo=UTC).utctimetuple())
+        moment = _timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return _format(int(min(max(moment, _EARLIEST), _LATEST)))
 
 
@@ -62,7 +68,7 @@ def parse_http_date(text: str, *, now: float | None = None) -> int | None:
     text = text.strip(" \t")
     if len(text) > 40:
         return None
-    for pattern in _FORMATS:
+    for pattern in _patterns():
         if match := pattern.fullmatch(text):
             return _seconds(match, now)
     return None
@@ -84,7 +90,7 @@ def _seconds(match: re.Match[str], now: float | None) -> int | None:
         )
     except ValueError:
         return None
-    return timegm(moment.utctimetuple()) + second
+    return _timestamp(moment) + second
 
 
 def _full_year(year: int, now: float | None) -> int:

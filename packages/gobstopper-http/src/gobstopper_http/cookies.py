@@ -22,9 +22,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _TO_ESCAPE = re.compile(rb'[\x00-\x1f",;\\\x7f-\xff]')
 _ESCAPED = re.compile(rb"\\(?:([0-3][0-7]{2})|(.))", re.DOTALL)
-_DOMAIN = re.compile(
-    r"(?:[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?", re.IGNORECASE
-)
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 
 def dump_cookie(
@@ -156,6 +154,7 @@ def _domain(name: str, domain: str) -> str:
         ascii_domain = domain.removeprefix(".").encode("idna").decode("ascii")
     except UnicodeError:
         ascii_domain = ""
-    if not _DOMAIN.fullmatch(ascii_domain):
+    *labels, last = ascii_domain.lower().removesuffix(".").split(".")
+    if "_" in last or not all(_LABEL.fullmatch(label) for label in [*labels, last]):
         raise ValueError(f"cookie {name!r}: domain {domain!r} is not a host name")
     return ascii_domain

@@ -12,10 +12,10 @@ import msgspec
 
 from ._charsets import form_charset
 from ._impl import parse_query
+from ._options import parse_options
 from ._uploads import UploadFile as UploadFile
 from .datastructures import FormData, MultiDict
 from .errors import HTTPException
-from .negotiation import parse_options
 
 if TYPE_CHECKING:
     from ._multipart import MultipartReader

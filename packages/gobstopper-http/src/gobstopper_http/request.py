@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ._charsets import form_charset
 from ._lazy import lazy
+from ._options import parse_options
 from .body import declared_length, decode_json, read_body, stream_body
 from .connection import Connection
 from .datastructures import FormData, MultiDict
 from .errors import AlreadyAnsweredError, HTTPException
 from .interrupt import Interrupt, watch_client
-from .negotiation import Accept, parse_options
 from .rsgi import HTTPProtocol, Scope, check_status
 
 if TYPE_CHECKING:
     from .multipart import UploadFile
+    from .negotiation import Accept
 
 __all__ = ["Request"]
 
@@ -70,6 +71,8 @@ class Request(Connection, dict=True, eq=False):
     @lazy
     def accept(self) -> Accept:
         """Content negotiation by `Accept` (RFC 9110 section 12.5.1): `request.accept.best(["text/html", …])`."""
+        from .negotiation import Accept
+
         return Accept(", ".join(self.raw_headers.get_all("accept")))
 
     @property
