@@ -145,7 +145,7 @@ def test_a_pattern_matches_the_whole_origin() -> None:
 
 
 def test_null_never_has_credentials() -> None:
-    with start(allow_origin_regex=".*", allow_credentials=True) as client:
+    with start(allow_origin_regex="null|https://x\\.example", allow_credentials=True) as client:
         assert "access-control-allow-origin" not in client.get("/", headers={"origin": "null"}).headers
     with start(allow_origins=["null"]) as client:
         assert client.get("/", headers={"origin": "null"}).headers["access-control-allow-origin"] == "null"
@@ -186,3 +186,25 @@ def test_no_other_origin_is_allowed(origin: str) -> None:
     name = origin.removeprefix("https://").removesuffix(".example")
     expected = origin == FRIEND or (origin == f"https://{name}.example" and len(name) == 3 and name.islower())
     assert middleware.is_allowed(origin) is expected
+
+
+def test_two_origins_are_nobodys() -> None:
+    with start(allow_origins=[FRIEND], allow_credentials=True) as client:
+        for origins in ([FRIEND, "https://evil.example"], ["https://evil.example", FRIEND], [FRIEND, FRIEND]):
+            fields = [("origin", origin) for origin in origins]
+            response = client.get("/", headers=fields)
+            assert "access-control-allow-origin" not in response.headers
+            assert response.headers["vary"] == "Origin"
+            refused = client.options("/", headers=[*fields, ("access-control-request-method", "PUT")])
+            assert refused.status == 403
+            assert "access-control-allow-origin" not in refused.headers
+
+
+def test_every_method() -> None:
+    with start(allow_origins=[FRIEND], allow_methods=["*"]) as client:
+        for method, status in (("PURGE", 204), ("GET", 204), ("B AD", 403)):
+            headers = {"origin": FRIEND, "access-control-request-method": method}
+            response = client.options("/", headers=headers)
+            assert response.status == status
+            if status == 204:
+                assert response.headers["access-control-allow-methods"] == method

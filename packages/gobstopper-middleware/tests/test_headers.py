@@ -92,7 +92,7 @@ def test_a_policy_of_another_shape_always_has_its_nonce() -> None:
 @pytest.mark.parametrize("option", ["content_security_policy", "hsts", "referrer_policy", "permissions_policy"])
 def test_a_value_that_no_header_may_have(option: str) -> None:
     options: dict[str, Any] = {option: "a\r\nset-cookie: x=y"}
-    with pytest.raises(ValueError, match="control character"):
+    with pytest.raises(ValueError, match="control character|without max-age"):
         SecurityHeadersMiddleware(**options)
 
 
@@ -117,3 +117,19 @@ def test_a_stream_may_ask_for_the_nonce_late() -> None:
         nonce = response.text.removeprefix("<p>first")
         assert len(nonce) == 22
         assert f"'nonce-{nonce}'" in response.headers["content-security-policy"]
+
+
+def test_a_page_with_a_nonce_is_not_kept() -> None:
+    async def page(request: Request) -> Response:
+        return Response(f"<script nonce={request.csp_nonce}></script>")
+
+    async def own(request: Request) -> Response:
+        return Response(f"<script nonce={request.csp_nonce}></script>", headers={"cache-control": "private"})
+
+    site = Site(SecurityHeadersMiddleware(), handlers={"/page": page, "/own": own})
+    with TestClient(site) as client:
+        assert client.get("/page").headers["cache-control"] == "no-cache"
+        assert client.get("/own").headers.getlist("cache-control") == ["private"]
+        assert "cache-control" not in client.get("/").headers
+    with TestClient(Site(SecurityHeadersMiddleware(content_security_policy=None), handlers={"/page": page})) as client:
+        assert "cache-control" not in client.get("/page").headers

@@ -56,3 +56,14 @@ def test_mistakes() -> None:
         HTTPSRedirectMiddleware(host="https://example.org/")
     with pytest.raises(TypeError, match="sequence of paths"):
         HTTPSRedirectMiddleware(host="example.org", exempt="/health")
+
+
+def test_without_an_application_it_has_to_be_known_where_to() -> None:
+    # A redirection to whatever Host says could be kept by a cache and lead others astray.
+    site = Site(HTTPSRedirectMiddleware(), dressed=False)
+    with TestClient(site) as client, pytest.raises(RuntimeError, match="not known where to redirect: give host="):
+        client.get("/", headers={"host": "evil.example"})
+    site = Site(HTTPSRedirectMiddleware(allowed_hosts=["example.org"]), dressed=False)
+    with TestClient(site, base_url="http://example.org", follow_redirects=False) as client:
+        assert client.get("/").headers["location"] == "https://example.org/"
+        assert client.get("/", headers={"host": "evil.example"}).status == 400

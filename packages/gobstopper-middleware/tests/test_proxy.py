@@ -21,7 +21,8 @@ async def who(request: Request) -> Response:
 
 
 def ask(headers: Any, *, peer: str = f"{PEER}:50000", **options: Any) -> str:
-    site = Site(ProxyMiddleware(**options), handlers={"/": who})
+    takes_host = options.get("header") != "forwarded"
+    site = Site(ProxyMiddleware(**{"x_forwarded_host": takes_host} | options), handlers={"/": who})
     with TestClient(site, base_url="http://inner:8000", client=peer) as client:
         return client.get("/", headers=headers).text
 
@@ -110,6 +111,26 @@ def test_several_fields_are_one() -> None:
 def test_scheme_and_host(proto: str, host: str, expected: str) -> None:
     headers = {"x-forwarded-for": "203.0.113.7, 10.0.0.1", "x-forwarded-proto": proto, "x-forwarded-host": host}
     assert ask(headers, hops=2) == f"203.0.113.7 {expected}"
+
+
+def test_the_host_is_believed_by_name_alone() -> None:
+    # Most proxies keep the Host, and pass on whatever X-Forwarded-Host a client sent.
+    headers = {"x-forwarded-for": "203.0.113.7", "x-forwarded-host": "evil.example"}
+    assert ask(headers, hops=1, x_forwarded_host=False) == "203.0.113.7 http inner:8000"
+    assert ask(headers, hops=1, x_forwarded_host=True) == "203.0.113.7 http evil.example"
+    forwarded = {"forwarded": "for=203.0.113.7;host=example.org"}
+    assert ask(forwarded, hops=1, header="forwarded") == "203.0.113.7 http example.org"
+
+
+@pytest.mark.parametrize(("sent", "scheme"), [("wss", "https"), ("WSS", "https"), ("ws", "http"), ("wsx", "http")])
+def test_proxies_that_name_the_scheme_of_a_websocket(sent: str, scheme: str) -> None:
+    assert ask({"x-forwarded-for": "203.0.113.7", "x-forwarded-proto": sent}, hops=1).split()[1] == scheme
+
+
+def test_ipv4_that_came_through_an_ipv6_socket_is_ipv4() -> None:
+    assert ask({"x-forwarded-for": "::ffff:203.0.113.7"}, hops=1).startswith("203.0.113.7 ")
+    trusted = ["127.0.0.0/8", "10.0.0.0/8"]
+    assert ask({"x-forwarded-for": "203.0.113.7, ::ffff:10.0.0.9"}, trusted=trusted).startswith("203.0.113.7 ")
 
 
 def test_websockets_too() -> None:

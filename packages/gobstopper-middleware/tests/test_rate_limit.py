@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gobstopper_http.datastructures import parse_address
-from gobstopper_http.testing import TestClient
+from gobstopper_http.testing import TestClient, WebSocketRejected
 from gobstopper_middleware import MemoryRateLimitStorage, RateLimitMiddleware
 from gobstopper_middleware.rate_limit import Decision, Rate, client_key, gcra
 from middleware_site import Site
@@ -161,5 +162,59 @@ def test_no_window_has_more_than_the_burst_and_the_rate(
     "options", [{"limit": 0}, {"period": 0}, {"burst": 0}, {"period": float("inf")}, {"name": "a b"}]
 )
 def test_mistakes(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"more than 0|use letters"):
+    with pytest.raises(ValueError, match=r"more than 0|a finite number|use letters"):
         RateLimitMiddleware(**options)
+
+
+def test_handshakes_count_too() -> None:
+    site = Site(RateLimitMiddleware(limit=2, period=3600, exempt=["/free"]))
+    with TestClient(site) as client:
+        assert client.get("/").status == 200
+        with client.websocket("/") as websocket:
+            assert websocket.receive_text() == "hello"
+        assert client.get("/").status == 429
+        with pytest.raises(WebSocketRejected, match="429"), client.websocket("/"):
+            pass
+        with client.websocket("/free") as websocket:
+            assert websocket.receive_text() == "hello"
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_store_that_fails_is_503(asynchronous: bool, caplog: pytest.LogCaptureFixture) -> None:
+    class Storage:
+        def hit(self, key: str, rate: Rate) -> Any:
+            if not asynchronous:
+                raise ConnectionError("down")
+            return self.later()
+
+        async def later(self) -> Decision:
+            raise ConnectionError("down")
+
+    with TestClient(Site(RateLimitMiddleware(storage=Storage()))) as client:
+        response = client.get("/")
+        assert (response.status, response.headers["retry-after"]) == (503, "1")
+        assert "down" not in response.text
+    assert "rate limit store Storage failed: ConnectionError('down')" in caplog.text
+
+
+def test_a_store_that_does_not_answer_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Storage:
+        async def hit(self, key: str, rate: Rate) -> Decision:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+    monkeypatch.setattr("gobstopper_middleware.rate_limit._STORE_TIMEOUT", 0.01)
+    with TestClient(Site(RateLimitMiddleware(storage=Storage()))) as client:
+        assert client.get("/").status == 503
+
+
+def test_a_clock_that_is_set_back_shuts_nobody_out() -> None:
+    rate = Rate(10, 10, 5)
+    arrival: float | None = None
+    for _ in range(5):
+        arrival, decision = gcra(arrival, 1_000_000.0, rate)
+        assert decision.allowed
+    arrival, decision = gcra(arrival, 100.0, rate)
+    assert not decision.allowed
+    assert decision.retry_after <= 1.0
+    assert gcra(arrival, 101.0, rate)[1].allowed

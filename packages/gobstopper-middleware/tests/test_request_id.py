@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gobstopper_http import JSONResponse, Request, Response
+from gobstopper_http import JSONResponse, Request, Response, WebSocket
 from gobstopper_http.testing import TestClient
 from gobstopper_middleware import RequestIDMiddleware, outgoing_headers
 from middleware_site import Site
@@ -65,3 +65,21 @@ def test_a_state_without_a_trace_is_dropped() -> None:
 def test_a_header_that_is_none() -> None:
     with pytest.raises(ValueError, match="not a token"):
         RequestIDMiddleware(header="a b")
+
+
+def test_a_websocket_has_an_id_of_ours_too() -> None:
+    seen = []
+
+    async def socket(websocket: WebSocket) -> None:
+        seen.append(websocket.id)
+        await websocket.accept()
+        await websocket.close()
+
+    for trust in (True, False):
+        site = Site(RequestIDMiddleware(trust_incoming=trust))
+        site.socket = socket
+        with TestClient(site) as client, client.websocket("/", headers={"x-request-id": "chosen"}):
+            pass
+    assert seen[0] == "chosen"
+    assert seen[1] != "chosen"
+    assert len(seen[1]) == 32

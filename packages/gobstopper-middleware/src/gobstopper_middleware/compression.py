@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from gobstopper_http import Request, Response, StreamingResponse
+from gobstopper_http.datastructures import Headers
 from gobstopper_http.negotiation import best_encoding
 from gobstopper_http.types import StreamContent
 from gobstopper_sessions import Session
 
+from ._options import check_flag, check_number, check_texts
 from ._standalone import Next
 
 __all__ = ["COMPRESSIBLE", "CompressionMiddleware", "available_codings"]
@@ -24,6 +27,11 @@ COMPRESSIBLE = (
 """Beginnings of media types that are worth it, besides all that end with `+json` and `+xml`."""
 
 _IN_THREAD = 64 * 1024
+
+_WIDE, _WINDOW_LOG = 20, 23
+"""From this level on Zstandard would look back further than the 8 MiB that browsers take (RFC 9659)."""
+
+_DIRECTIVE = re.compile(r'([!#$%&\'*+\-.^_`|~0-9a-z]+)(?:=(?:"[^"]*"|[^",]*))?')
 
 
 class _Compressor(Protocol):
@@ -62,25 +70,33 @@ class _Brotli:
 
 class _Zstandard:
     def __init__(self, module: Any, level: int) -> None:
-        self._block = module.COMPRESSOBJ_FLUSH_BLOCK
-        self._zstd = module.ZstdCompressor(level=level).compressobj()
+        low, high = module.CompressionParameter.compression_level.bounds()
+        if not low <= level <= high:
+            raise ValueError(f"zstd has the levels {low} to {high}")
+        options = {module.CompressionParameter.compression_level: level}
+        if level >= _WIDE:
+            options[module.CompressionParameter.window_log] = _WINDOW_LOG
+        self._zstd = module.ZstdCompressor(options=options)
 
     def compress(self, data: bytes) -> bytes:
         return bytes(self._zstd.compress(data))
 
     def flush(self) -> bytes:
-        return bytes(self._zstd.flush(self._block))
+        return bytes(self._zstd.flush(self._zstd.FLUSH_BLOCK))
 
     def finish(self) -> bytes:
         return bytes(self._zstd.flush())
 
 
 def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
-    """The codings that can be made here, the best first: `zstd` and `br` if their packages are there, and `gzip`."""
+    """The codings that can be made here, the best first: `zstd` and `br` if their packages are there, and `gzip`.
+
+    From Python 3.14 on `zstd` is in the standard library.
+    """
     codings: dict[str, Callable[[int | None], _Compressor]] = {}
-    zstandard = _module("zstandard")
-    if zstandard is not None:
-        codings["zstd"] = lambda level: _Zstandard(zstandard, 3 if level is None else level)
+    zstd = _module("compression.zstd") or _module("backports.zstd")
+    if zstd is not None:
+        codings["zstd"] = lambda level: _Zstandard(zstd, 3 if level is None else level)
     brotli = _module("brotli")
     if brotli is not None:
         codings["br"] = lambda level: _Brotli(brotli, 4 if level is None else level)
@@ -91,7 +107,7 @@ def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
 def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError:
+    except ImportError:  # a Python that was built without it too
         return None
 
 
@@ -99,8 +115,9 @@ class CompressionMiddleware:
     """Compresses bodies and streams for clients that accept it.
 
     Never what may hold secrets: an attacker who can have text of his reflected could read them off the length
-    (BREACH). So answers to requests whose session was touched, with an `Authorization`, that set a cookie or say
-    `private` or `no-store` go out as they are, unless `with_secrets` is on. Server-sent events, files (put
+    (BREACH). So answers to requests whose session was touched (or that a stream still may touch), with an
+    `Authorization`, that set a cookie, vary by cookie or say `private` or `no-store` go out as they are, unless
+    `with_secrets` is on: say one of them where a page depends on a cookie of your own. Server-sent events, files (put
     precompressed ones beside them), parts and `no-transform` are left alone too.
 
     Args:
@@ -112,7 +129,7 @@ class CompressionMiddleware:
         with_secrets: Compress answers that depend on who is asking too. Know what BREACH is before you do.
 
     Raises:
-        ValueError: for a coding that cannot be made here.
+        TypeError, ValueError: for a coding that cannot be made here, or not at that level.
     """
 
     def __init__(
@@ -125,18 +142,25 @@ class CompressionMiddleware:
         with_secrets: bool = False,
     ) -> None:
         available = available_codings()
-        names = list(available) if codings is None else list(codings)
+        names = list(available) if codings is None else check_texts("codings", codings, "codings")
+        if not names:
+            raise ValueError("codings is empty: name one of " + ", ".join(available) + ", or leave the middleware out")
         if missing := [name for name in names if name not in available]:
             raise ValueError(
                 f"codings: {', '.join(missing)} cannot be made: install gobstopper-middleware[brotli,zstd], or leave "
                 f"them out; there are {', '.join(available)}"
             )
         self._makers = {name: available[name] for name in names}
+        self._level = None if level is None else check_number("level", level)
+        for name, make in self._makers.items():
+            try:
+                make(level).finish()
+            except Exception as error:
+                raise ValueError(f"level={level!r}: {name} has no such level; leave it out for a quick one") from error
         self._offered = [*names, "identity"]
-        self._minimum = minimum_size
-        self._types = tuple(types)
-        self._level = level
-        self._with_secrets = with_secrets
+        self._minimum = check_number("minimum_size", minimum_size, least=0)
+        self._types = tuple(check_texts("types", types, "beginnings of media types"))
+        self._with_secrets = check_flag("with_secrets", with_secrets)
 
     async def __call__(self, request: Request, next_handler: Next) -> Response:
         """Go on, and compress the answer."""
@@ -145,9 +169,11 @@ class CompressionMiddleware:
             return response
         headers = response.headers
         headers.vary("Accept-Encoding")
+        if response.status == 304:
+            return response
         fields = request.raw_headers.get_all("accept-encoding")
         coding = best_encoding(", ".join(fields), self._offered, "identity") if fields else "identity"
-        if coding == "identity" or request.method == "HEAD":
+        if coding == "identity":
             return response
         compressor = self._makers[coding](self._level)
         if isinstance(response, StreamingResponse):
@@ -166,15 +192,18 @@ class CompressionMiddleware:
         return response
 
     def _is_worth_it(self, request: Request, response: Response) -> bool:
+        headers = response.headers
+        control = _directives(headers)
+        # It varies as the whole answer would (RFC 9110 section 15.4.5), of which little is known here.
+        if response.status == 304 and response.immediate:
+            return self._with_secrets or not _has_secrets(request, response, control)
         if isinstance(response, StreamingResponse):
             if response.ends_at_drain:  # server-sent events
                 return False
         elif not response.immediate or len(response.body) < self._minimum:
             return False
-        headers = response.headers
         if response.status in {204, 206, 304} or "content-encoding" in headers or "content-range" in headers:
             return False
-        control = headers.get("cache-control", "")
         if "no-transform" in control or not self._is_compressible(headers.get("content-type", "")):
             return False
         return self._with_secrets or not _has_secrets(request, response, control)
@@ -186,13 +215,24 @@ class CompressionMiddleware:
         return kind.startswith(self._types) or kind.endswith(("+json", "+xml"))
 
 
-def _has_secrets(request: Request, response: Response, control: str) -> bool:
+def _directives(headers: Headers) -> set[str]:
+    """What `Cache-Control` says, on however many lines, in lower case and without arguments."""
+    fields = headers.getlist("cache-control")
+    return set(_DIRECTIVE.findall(",".join(fields).lower())) if fields else set()
+
+
+def _has_secrets(request: Request, response: Response, control: set[str]) -> bool:
     session = request.__dict__.get("session")
-    if isinstance(session, Session) and session.touched:
+    if isinstance(session, Session) and (
+        session.touched or (session.presented and isinstance(response, StreamingResponse))
+    ):
         return True
     if "authorization" in request.raw_headers or "set-cookie" in response.headers:
         return True
-    return "private" in control or "no-store" in control
+    if "private" in control or "no-store" in control:
+        return True
+    varies = {name.strip().lower() for field in response.headers.getlist("vary") for name in field.split(",")}
+    return not varies.isdisjoint({"cookie", "authorization"})
 
 
 def _whole(compressor: _Compressor, body: bytes) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Iterable
 from gobstopper_http import Request, Response, problem
 from gobstopper_http.datastructures import Headers, check_header
 
+from ._options import check_flag, check_number, check_pattern, check_texts
 from ._standalone import Next, Standalone
 from .origins import check_origins
 
@@ -22,6 +23,11 @@ _MERGED = frozenset({
 _PREFLIGHT_VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 
 
+_STRANGERS = ("https://somebody-else.invalid", "http://somebody-else.invalid", "https://x.invalid:8443")
+# A dot outside of brackets without a backslash before and a quantifier behind it.
+_BARE_DOT = re.compile(r"(?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.[*+?{]|[^.\\\[])*+\.(?![*+?{])", re.DOTALL)
+
+
 class CORSMiddleware(Standalone):
     """Lets pages of other origins read answers; nothing is allowed by default.
 
@@ -31,14 +37,15 @@ class CORSMiddleware(Standalone):
     Args:
         allow_origins: Origins exactly as browsers write them (`https://example.org`), or `["*"]` for every one.
         allow_origin_regex: Must match the whole origin. Dots need a backslash.
-        allow_methods: What preflights may ask for.
+        allow_methods: What preflights may ask for, or `["*"]` for every method.
         allow_headers: Further request headers, or `["*"]` for every one.
         allow_credentials: Whether cookies may be sent along; not together with `*`, and never for `null`.
         expose_headers: Further response headers that a page may read.
         max_age: Seconds that browsers may remember a preflight.
 
     Raises:
-        TypeError, ValueError: for what is no origin, method or header, and for `*` or `null` with credentials.
+        TypeError, ValueError: for what is no origin, method or header; for `*`, `null` or an expression that fits every
+            origin with credentials; and for an expression with a dot that stands for any character.
     """
 
     def __init__(
@@ -59,22 +66,24 @@ class CORSMiddleware(Standalone):
                 "the origins, or leave credentials out"
             )
         self._origins = origins
-        self._pattern = re.compile(allow_origin_regex) if allow_origin_regex is not None else None
+        self._pattern = _origin_pattern(allow_origin_regex, check_flag("allow_credentials", allow_credentials))
         self._any = "*" in origins
         self._credentials = allow_credentials
-        self._methods = frozenset(_tokens("allow_methods", allow_methods))
+        self._methods = frozenset(_methods(allow_methods))
+        self._any_method = "*" in self._methods
         headers = _tokens("allow_headers", allow_headers)
         self._any_header = "*" in headers
         self._headers = frozenset(name.lower() for name in headers)
         exposed = _tokens("expose_headers", expose_headers)
+        if "*" in exposed and allow_credentials:
+            raise ValueError('expose_headers=["*"] exposes nothing together with credentials: name the headers')
         common = [("access-control-allow-credentials", "true")] if allow_credentials else []
         if exposed:
             common.append(check_header("access-control-expose-headers", ", ".join(exposed)))
         self._common = common
-        self._preflight = [
-            ("access-control-allow-methods", ", ".join(sorted(self._methods))),
-            ("access-control-max-age", str(int(max_age))),
-        ]
+        self._preflight = [("access-control-max-age", str(check_number("max_age", max_age, least=0)))]
+        if not self._any_method:
+            self._preflight.append(("access-control-allow-methods", ", ".join(sorted(self._methods))))
         if self._headers and not self._any_header:
             self._preflight.append(("access-control-allow-headers", ", ".join(sorted(headers))))
         # What answers get, by origin; the exact ones are few and known.
@@ -111,9 +120,10 @@ class CORSMiddleware(Standalone):
                 headers.setdefault(name, value)
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
-        origin = request.raw_headers.get("origin")
-        if origin is None:
+        origins = request.raw_headers.get_all("origin")
+        if len(origins) != 1:  # of two nobody knows which one a browser goes by
             return self._refused
+        origin = origins[0]
         prepared = self._prepared.get(origin)
         if prepared is not None:
             return prepared
@@ -138,12 +148,14 @@ class CORSMiddleware(Standalone):
         wanted = [name.strip().lower() for name in names.split(",", 100)] if names.strip() else []
         if len(origins) != 1 or not self.is_allowed(origins[0]):
             reason = "This origin may not read from here."
-        elif method not in self._methods:
+        elif method not in self._methods and not (self._any_method and _TOKEN.fullmatch(method)):
             reason = "This method may not be used from other origins."
         elif not all(self._is_header_allowed(name) for name in wanted):
             reason = "One of these headers may not be sent from other origins."
         else:
             fields = [("vary", _PREFLIGHT_VARY), *self._preflight]
+            if self._any_method:
+                fields.append(("access-control-allow-methods", method))
             if self._any_header and wanted:
                 fields.append(("access-control-allow-headers", ", ".join(wanted)))
             response = Response(b"", 204, fields)
@@ -160,10 +172,33 @@ class CORSMiddleware(Standalone):
 
 
 def _tokens(argument: str, values: Iterable[str]) -> list[str]:
-    if isinstance(values, str):
-        raise TypeError(f"{argument}={values!r}: give a sequence, as in [{values!r}]")
-    tokens = list(values)
+    tokens = check_texts(argument, values)
     for token in tokens:
         if not _TOKEN.fullmatch(token):
             raise ValueError(f"{argument}: {token!r} is no name (RFC 9110 section 5.6.2)")
     return tokens
+
+
+def _methods(values: Iterable[str]) -> list[str]:
+    methods = _tokens("allow_methods", values)
+    for method in methods:
+        if method != method.upper():
+            raise ValueError(f"allow_methods: methods are told apart by case: write {method.upper()!r}, not {method!r}")
+    return methods
+
+
+def _origin_pattern(text: str | None, credentials: bool) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    pattern = check_pattern("allow_origin_regex", text)
+    if credentials and any(map(pattern.fullmatch, _STRANGERS)):
+        raise ValueError(
+            f"allow_origin_regex={text!r} with allow_credentials=True would let any site act as its visitors: match "
+            "your own names, or leave credentials out"
+        )
+    if (dot := _BARE_DOT.match(text)) is not None:
+        raise ValueError(
+            f"allow_origin_regex={text!r}: the dot at position {dot.end() - 1} fits any character, so somebody else "
+            r"could have a name that fits: write \. for a dot, or .{1} if any character is meant"
+        )
+    return pattern

@@ -13,6 +13,7 @@ from gobstopper_http import HTTPException, Request, Response, WebSocket
 from gobstopper_sessions import Session, SetupContext
 
 from ._attributes import request_attribute
+from ._options import check_texts
 from ._standalone import Next
 from .origins import check_origins, is_same_host
 
@@ -89,13 +90,14 @@ class CSRFMiddleware:
         trusted_origins: Further origins that may send requests, exactly as browsers write them.
 
     Raises:
-        TypeError, ValueError: for what is no origin, or a single string where several are due.
+        TypeError, ValueError: for what is no origin, a path with a wildcard, or a single string where several are due.
     """
 
     def __init__(self, *, exempt: Iterable[str] = (), trusted_origins: Iterable[str] = ()) -> None:
-        if isinstance(exempt, str):
-            raise TypeError(f"csrf_exempt={exempt!r}: give a sequence of paths and route names, as in [{exempt!r}]")
-        self._exempt = frozenset(exempt)
+        self._exempt = frozenset(check_texts("csrf_exempt", exempt, "paths and route names"))
+        for name in self._exempt:
+            if not name or "*" in name:
+                raise ValueError(f"csrf_exempt: {name!r} matches nothing: write whole paths, or names of routes")
         self._trusted = check_origins("trusted_origins", trusted_origins)
         self._sockets_checked = False
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from gobstopper_http import HTTPException, Request, Response, WebSocket
 from gobstopper_sessions import SetupContext
 
+from ._options import check_texts
 from ._standalone import Next
 
 __all__ = ["AllowedHostsMiddleware", "HostList", "check_host", "configured_hosts"]
+
+
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class HostList:
@@ -18,16 +23,15 @@ class HostList:
 
     Raises:
         TypeError: for a single string.
-        ValueError: for a wildcard inside of a name, a scheme or a path.
+        ValueError: for a wildcard or a dot before a name, a scheme, a path, an IPv6 address without brackets, or
+            letters that browsers send in another form.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        if isinstance(hosts, str):
-            raise TypeError(f"allowed_hosts={hosts!r}: give a sequence of hosts, as in [{hosts!r}]")
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(host.lower() for host in check_texts("allowed_hosts", hosts, "hosts"))
         for host in self._hosts:
-            if host != "*" and (not host or not host.isprintable() or any(mark in host for mark in "/*@ ?#")):
-                raise ValueError(f"allowed_hosts: {host!r} is no host: write names as in Host, or '*' alone for any")
+            if host != "*" and not _HOST.fullmatch(host):
+                raise ValueError(f"allowed_hosts: {host!r} is no host{_advice(host)}")
 
     def __bool__(self) -> bool:
         return bool(self._hosts)
@@ -42,6 +46,17 @@ class HostList:
         return bool(colon) and port.isdecimal() and bare in self._hosts
 
 
+def _advice(host: str) -> str:
+    if host.startswith((".", "*.")):
+        return ": names are matched exactly, so name each subdomain"
+    if not host.isascii():
+        try:
+            return f": write it as browsers send it, {host.encode('idna').decode()!r}"
+        except UnicodeError:
+            pass
+    return ": write names as in Host ('example.org', '[::1]:8000'), or '*' alone for any"
+
+
 class AllowedHostsMiddleware:
     """Refuses (400) requests for other hosts, and those whose `Host` is missing, doubled or malformed.
 
@@ -54,7 +69,9 @@ class AllowedHostsMiddleware:
     """
 
     def __init__(self, *, allowed_hosts: Iterable[str] | None = None) -> None:
-        self._hosts = HostList(allowed_hosts or ())
+        self._hosts = HostList(() if allowed_hosts is None else allowed_hosts)
+        if allowed_hosts is not None and not self._hosts:
+            raise ValueError("allowed_hosts is empty: name a host, or leave it out for ALLOWED_HOSTS")
 
     def setup(self, context: SetupContext) -> None:
         """Take `ALLOWED_HOSTS`, unless hosts were given."""

@@ -11,6 +11,7 @@ import msgspec
 from gobstopper_http import HTTPException, Request, Response
 from gobstopper_http.errors import BodyTooLarge
 
+from ._options import check_number
 from ._standalone import Next
 
 __all__ = ["LimitsMiddleware"]
@@ -26,7 +27,7 @@ class LimitsMiddleware:
         timeout: Seconds until there must be a response; 503 over it. Streams are not counted once they began.
 
     Raises:
-        ValueError: for a limit that is not positive, or none at all.
+        TypeError, ValueError: for a limit that is no positive number, or none at all.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class LimitsMiddleware:
     ) -> None:
         given = {"max_body": max_body, "body_idle": body_idle, "timeout": timeout}
         for name, value in given.items():
-            if value is not None and value <= 0:
-                raise ValueError(f"{name}={value!r}: give more than 0, or leave it out for no limit")
+            if value is not None:
+                check_number(
+                    name, value, whole=name == "max_body", more_than_zero=True, hint=", or leave it out for no limit"
+                )
         if all(value is None for value in given.values()):
             raise ValueError("LimitsMiddleware without a limit: give max_body, body_idle or timeout")
         self._max_body = max_body

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ._options import check_texts
+
 __all__ = ["check_origins", "is_same_host", "parse_origin"]
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]{0,31})://([a-z0-9._~-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?")
@@ -57,10 +59,8 @@ def check_origins(name: str, origins: Iterable[str], *, allow: frozenset[str] = 
         ValueError: for anything with a path, a trailing slash, a wildcard or no scheme.
         TypeError: for a single string.
     """
-    if isinstance(origins, str):
-        raise TypeError(f"{name}={origins!r}: give a sequence of origins, as in [{origins!r}]")
     checked = set()
-    for origin in origins:
+    for origin in check_texts(name, origins, "origins"):
         found = parse_origin(origin)
         if origin in allow:
             checked.add(origin)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal, NamedTuple
 
 from gobstopper_http import Address, Request, Response, WebSocket
 
 from ._attributes import set_attribute
+from ._options import check_flag, check_number, check_texts
 from ._standalone import Next
 
 __all__ = ["Forwarded", "ProxyMiddleware", "parse_forwarded", "parse_node"]
 
 _MAX_HOPS = 50
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _MAX_FIELD = 8192
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _NODE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
@@ -49,12 +51,14 @@ class ProxyMiddleware:
         trusted: Addresses and networks (`10.0.0.0/8`) of proxies; `"unix"` for peers on a Unix socket.
         hops: Instead: how many proxies there are, whatever their addresses. Only if nobody can reach the server past
             them.
-        header: Which field the proxies set: `"x-forwarded"` for `X-Forwarded-For`, `-Proto` and `-Host`,
-            `"forwarded"` for RFC 7239. The other kind is ignored: a client could have sent it.
+        header: Which field the proxies set: `"x-forwarded"` for `X-Forwarded-For` and `-Proto`, `"forwarded"` for
+            RFC 7239. The other kind is ignored: a client could have sent it.
+        x_forwarded_host: Take the host from `X-Forwarded-Host` too. Only if every proxy sets or removes it: most pass
+            on what a client sent, and keep the `Host`.
 
     Raises:
         TypeError: for neither or both of `trusted` and `hops`.
-        ValueError: for what is no network, or less than one hop.
+        ValueError: for what is no network, for one that holds every address, or for less than one hop.
     """
 
     def __init__(
@@ -63,20 +67,22 @@ class ProxyMiddleware:
         trusted: Iterable[str] = (),
         hops: int | None = None,
         header: Literal["x-forwarded", "forwarded"] = "x-forwarded",
+        x_forwarded_host: bool = False,
     ) -> None:
-        if isinstance(trusted, str):
-            raise TypeError(f"trusted={trusted!r}: give a sequence of networks, as in [{trusted!r}]")
-        names = list(trusted)
+        names = check_texts("trusted", trusted, "networks")
         if bool(names) == (hops is not None):
             raise TypeError("give either trusted=, the networks of your proxies, or hops=, how many there are")
-        if hops is not None and not 1 <= hops <= _MAX_HOPS:
+        if hops is not None and not 1 <= check_number("hops", hops) <= _MAX_HOPS:
             raise ValueError(f"hops={hops}: there is at least one proxy, or you do not need this")
         if header not in {"x-forwarded", "forwarded"}:
             raise ValueError(f'header={header!r}: use "x-forwarded" or "forwarded"')
         self._hops = hops
         self._unix = "unix" in names
-        self._networks = [ip_network(name, strict=False) for name in names if name != "unix"]
+        self._networks = [_network(name) for name in names if name != "unix"]
         self._read = _x_forwarded if header == "x-forwarded" else _forwarded
+        if check_flag("x_forwarded_host", x_forwarded_host) and header == "forwarded":
+            raise ValueError('x_forwarded_host=True is for header="x-forwarded"; Forwarded has the host in itself')
+        self._takes_host = x_forwarded_host or header == "forwarded"
 
     def __call__(self, request: Request, next_handler: Next) -> Awaitable[Response]:
         """Set the request right, and go on."""
@@ -99,7 +105,7 @@ class ProxyMiddleware:
         set_attribute(connection, "client", address)
         if found.scheme is not None:
             set_attribute(connection, "scheme", found.scheme)
-        if found.host is not None:
+        if found.host is not None and self._takes_host:
             set_attribute(connection, "host", found.host)
 
     def _choose(self, chain: list[Forwarded] | None) -> tuple[Forwarded, Address] | None:
@@ -146,7 +152,8 @@ def parse_node(text: str) -> Address | None:
     if address is None or (match is not None and (match[1] is not None) != (address.version == 6)):
         return None
     port = int(match[3]) if match is not None and match[3] else None
-    return Address(str(address), port) if port is None or port < 65536 else None
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return Address(str(plain), port) if port is None or port < 65536 else None
 
 
 def parse_forwarded(field: str) -> list[Forwarded] | None:
@@ -202,5 +209,20 @@ def _host(text: str | None) -> str | None:
 
 
 def _scheme(text: str | None) -> str | None:
-    lower = text.lower() if text is not None else None
-    return lower if lower in {"http", "https"} else None
+    # Some proxies name that of a WebSocket.
+    return _SCHEMES.get(text.lower()) if text is not None else None
+
+
+def _network(name: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(name, strict=False)
+    except ValueError as error:
+        raise ValueError(
+            f"trusted: {name!r} is no address or network: write '10.0.0.1', '10.0.0.0/8' or 'unix' ({error})"
+        ) from None
+    if network.prefixlen == 0:
+        raise ValueError(
+            f"trusted: {name!r} is everybody, so every client could say who it is: name your proxies' networks, or "
+            "give hops= if nobody can reach the server past them"
+        )
+    return network

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from inspect import isawaitable
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from gobstopper_http import HTTPException, Request, Response
+from gobstopper_http import HTTPException, Request, Response, WebSocket
 
 from ._attributes import set_attribute
+from ._options import check_number, check_paths, check_text
 from ._standalone import Next, Standalone
 
 __all__ = [
@@ -24,6 +26,11 @@ __all__ = [
     "client_key",
     "gcra",
 ]
+
+logger = logging.getLogger("gobstopper.rate_limit")
+
+_STORE_TIMEOUT = 1.0
+"""Seconds that a store gets: one that is down must not hold up everybody."""
 
 
 class Rate(NamedTuple):
@@ -62,10 +69,21 @@ class Decision(NamedTuple):
 
 
 class RateLimitStorage(Protocol):
-    """Where it is kept who asked how often. It must look and write in one step."""
+    """Where it is kept who asked how often.
+
+    It must look and write in one step, or requests at the same time count as one; forget a key once its arrival time
+    has passed; and use one clock for all who share it. An error, or no answer within a second, makes the answer 503: a
+    store that should let everybody pass while its server is down has to catch that itself. Whether a store of your own
+    does all this is told by `gobstopper_middleware.conformance`.
+    """
 
     def hit(self, key: str, rate: Rate) -> Decision | Awaitable[Decision]:
-        """Count a request of `key`, unless it is over the rate; with `gcra`, on one number for each key."""
+        """Count a request of `key`, unless it is over the rate; with `gcra`, on one number for each key.
+
+        Args:
+            key: The policy's name, a colon and the client: any text, often one that a client chose.
+            rate: What is allowed; it may change from one start of the application to the next.
+        """
         ...
 
 
@@ -81,7 +99,9 @@ def gcra(arrival: float | None, now: float, rate: Rate) -> tuple[float, Decision
         The arrival time to store (unchanged if the request is refused) and the decision.
     """
     interval = rate.interval
-    before = now if arrival is None else max(arrival, now)
+    # A clock that was set back, or a rate that has become tighter, must not shut anybody out for longer than a full
+    # burst takes.
+    before = now if arrival is None else min(max(arrival, now), now + rate.burst * interval)
     following = before + interval
     wait = following - now - rate.burst * interval
     # Sums of the interval are not exact: without some slack the last request of a burst would be refused.
@@ -99,9 +119,7 @@ class MemoryRateLimitStorage:
     """
 
     def __init__(self, max_keys: int = 100_000) -> None:
-        if max_keys < 1:
-            raise ValueError(f"max_keys={max_keys!r}: remember at least one")
-        self._max_keys = max_keys
+        self._max_keys: int = check_number("max_keys", max_keys, least=1)
         self._arrivals: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -120,7 +138,7 @@ class MemoryRateLimitStorage:
         return decision
 
 
-def client_key(request: Request) -> str:
+def client_key(request: Request | WebSocket) -> str:
     """The client's address, of IPv6 the network of 64 bits that one subscriber has at least."""
     client = request.client
     if client is None or client.host.startswith("unix:"):
@@ -139,6 +157,8 @@ def client_key(request: Request) -> str:
 class RateLimitMiddleware(Standalone):
     """Refuses (429) what comes too often, with `Retry-After`, and says on every answer what is left.
 
+    The handshake of a WebSocket counts as a request.
+
     The fields are `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers. Behind a proxy put
     `ProxyMiddleware` around it, or all visitors count as one.
 
@@ -146,13 +166,14 @@ class RateLimitMiddleware(Standalone):
         limit: Requests within `period`, on the average.
         period: Seconds.
         burst: Requests that may come at once. Default: `limit`.
-        key: Who is asking: from the request to text, `None` to let it pass. Default: `client_key`.
+        key: Who is asking: from the request (or WebSocket) to text, `None` to let it pass. Default: `client_key`.
         storage: Default: `MemoryRateLimitStorage()`.
         name: Of the policy; limits with different names do not count each other's requests.
         exempt: Exact paths that are not counted.
 
     Raises:
-        ValueError: for a rate that is not positive, or a name that is no plain word.
+        TypeError, ValueError: for a rate that is not positive, a name that is no plain word, and for other arguments
+            that make no sense.
     """
 
     def __init__(
@@ -161,21 +182,29 @@ class RateLimitMiddleware(Standalone):
         limit: int = 100,
         period: float = 60.0,
         burst: int | None = None,
-        key: Callable[[Request], str | None] = client_key,
+        key: Callable[[Any], str | None] = client_key,
         storage: RateLimitStorage | None = None,
         name: str = "default",
         exempt: Iterable[str] = (),
     ) -> None:
+        check_number("limit", limit, more_than_zero=True)
+        check_number("period", period, whole=False, more_than_zero=True, hint=", in seconds")
+        if burst is not None:
+            check_number("burst", burst, more_than_zero=True)
         rate = Rate(limit, period, limit if burst is None else burst)
-        if rate.limit < 1 or rate.burst < 1 or not 0 < rate.period < math.inf:
-            raise ValueError(f"limit={limit!r}, period={period!r}, burst={burst!r}: all have to be more than 0")
-        if not name.isidentifier() or not name.isascii():
+        if not check_text("name", name).isidentifier() or not name.isascii():
             raise ValueError(f"name={name!r}: use letters, digits and _")
+        if not callable(key):
+            raise TypeError(f"key={key!r}: give a function from the request to text, such as client_key")
+        if storage is not None and (isinstance(storage, type) or not callable(getattr(storage, "hit", None))):
+            raise TypeError(
+                f"storage={storage!r} is no store: give an object with hit(key, rate), see RateLimitStorage"
+            )
         self._rate = rate
         self._key = key
         self._storage: RateLimitStorage = MemoryRateLimitStorage() if storage is None else storage
         self._name = name
-        self._exempt = frozenset(exempt)
+        self._exempt = check_paths("exempt", exempt)
         self._policy = f'"{name}";q={rate.limit};w={math.ceil(rate.period)}'
         self._attribute = f"rate_limit_{name}"
 
@@ -183,21 +212,44 @@ class RateLimitMiddleware(Standalone):
         """Count, and go on.
 
         Raises:
-            HTTPException: 429.
+            HTTPException: 429, and 503 if the store fails.
         """
         if request.path in self._exempt or (key := self._key(request)) is None:
             return next_handler(request)
         return self._count(request, next_handler, key)
 
     async def _count(self, request: Request, next_handler: Next, key: str) -> Response:
-        found = self._storage.hit(f"{self._name}:{key}", self._rate)
-        decision = await found if isawaitable(found) else found
+        decision = await self._hit(key)
         set_attribute(request, self._attribute, decision)
         if not decision.allowed:
-            retry = str(max(math.ceil(decision.retry_after), 1))
             fields = {} if self._dressed_outside else dict(self._fields(decision))
-            raise HTTPException(429, "Too many requests.", {"Retry-After": retry, **fields})
+            raise HTTPException(429, "Too many requests.", {"Retry-After": _seconds(decision.retry_after), **fields})
         return await super().__call__(request, next_handler)
+
+    async def websocket(self, websocket: WebSocket, next_handler: Callable[[WebSocket], Awaitable[Any]]) -> None:
+        """Count the handshake, and go on.
+
+        Raises:
+            HTTPException: 429, 503.
+        """
+        if websocket.path not in self._exempt and (key := self._key(websocket)) is not None:
+            decision = await self._hit(key)
+            if not decision.allowed:
+                raise HTTPException(429, "Too many requests.", {"Retry-After": _seconds(decision.retry_after)})
+        await next_handler(websocket)
+
+    async def _hit(self, key: str) -> Decision:
+        try:
+            found = self._storage.hit(f"{self._name}:{key}", self._rate)
+            if isinstance(found, Decision):
+                return found
+            async with asyncio.timeout(_STORE_TIMEOUT):
+                return await found
+        except HTTPException:
+            raise
+        except Exception as error:
+            logger.error("rate limit store %s failed: %r", type(self._storage).__name__, error)
+            raise HTTPException(503, "The service is not available.", {"Retry-After": "1"}) from error
 
     def finalize(self, request: Request, response: Response) -> None:
         """Say what is left."""
@@ -211,3 +263,7 @@ class RateLimitMiddleware(Standalone):
             ("ratelimit-policy", self._policy),
             ("ratelimit", f'"{self._name}";r={decision.remaining};t={math.ceil(decision.reset_after)}'),
         ]
+
+
+def _seconds(wait: float) -> str:
+    return str(max(math.ceil(wait), 1))

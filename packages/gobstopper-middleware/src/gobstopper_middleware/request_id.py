@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from gobstopper_http import Request, Response
+from gobstopper_http import Request, Response, WebSocket
 from gobstopper_http.datastructures import check_header
 
 from ._attributes import set_attribute
+from ._options import check_flag
 from ._standalone import Next, Standalone
 
 __all__ = ["RequestIDMiddleware", "outgoing_headers"]
@@ -34,13 +36,19 @@ class RequestIDMiddleware(Standalone):
 
     def __init__(self, *, header: str = "X-Request-ID", trust_incoming: bool = True) -> None:
         self._header = check_header(header, "")[0]
-        self._trust = trust_incoming
+        self._trust = check_flag("trust_incoming", trust_incoming)
 
     def __call__(self, request: Request, next_handler: Next) -> Awaitable[Response]:
         """Go on with an id."""
         if not self._trust:
             set_attribute(request, "id", secrets.token_hex(16))
         return super().__call__(request, next_handler)
+
+    def websocket(self, websocket: WebSocket, next_handler: Callable[[WebSocket], Awaitable[Any]]) -> Awaitable[Any]:
+        """Go on with an id; there is no answer to put it on."""
+        if not self._trust:
+            set_attribute(websocket, "id", secrets.token_hex(16))
+        return next_handler(websocket)
 
     def finalize(self, request: Request, response: Response) -> None:
         """Put the id on the answer."""

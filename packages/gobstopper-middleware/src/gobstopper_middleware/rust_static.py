@@ -22,8 +22,8 @@ class RustStaticMiddleware(StaticMiddleware):
             from gobstopper_middleware_rs import RustStatic  # type: ignore[import-not-found, unused-ignore]
         except ModuleNotFoundError as error:
             raise RuntimeError(
-                "RustStaticMiddleware needs the wheel gobstopper-middleware-rs, which is not installed: "
-                "pip install 'gobstopper-middleware[rust]', or use StaticMiddleware, which serves the same in Python"
+                "RustStaticMiddleware needs the wheel gobstopper-middleware-rs, which is built separately from this "
+                "package and is not installed here: use StaticMiddleware, which serves the same in Python"
             ) from error
         made: Self = RustStatic(**options)
         return made

@@ -9,9 +9,10 @@ from gobstopper_http import Request, Response, WebSocket
 from gobstopper_sessions import CookieSessionStorage, Session, SessionMiddleware, SessionStorage, SetupContext
 from gobstopper_sessions.middleware import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT, SAVED
 
+from ._options import check_flag
 from ._standalone import Next
 from .csrf import SAFE, CSRFMiddleware
-from .headers import DEFAULT_CSP, DEFAULT_HSTS, DEFAULT_PERMISSIONS, SecurityHeadersMiddleware
+from .headers import DEFAULT_CSP, DEFAULT_HSTS, DEFAULT_PERMISSIONS, DEFAULT_REFERRER, SecurityHeadersMiddleware
 
 __all__ = ["SecurityMiddleware"]
 
@@ -44,7 +45,7 @@ class SecurityMiddleware:
         absolute_timeout: Seconds after which it ends in any case: two weeks.
 
     Raises:
-        TypeError, ValueError: for settings that contradict each other.
+        TypeError, ValueError: for settings that make no sense, contradict each other, or belong to what is turned off.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class SecurityMiddleware:
         headers: bool = True,
         content_security_policy: str | None = DEFAULT_CSP,
         hsts: str | None = DEFAULT_HSTS,
-        referrer_policy: str | None = "strict-origin-when-cross-origin",
+        referrer_policy: str | None = DEFAULT_REFERRER,
         permissions_policy: str | None = DEFAULT_PERMISSIONS,
         cookie_name: str = "session",
         cookie_secure: bool | Literal["auto"] = "auto",
@@ -68,8 +69,19 @@ class SecurityMiddleware:
         idle_timeout: float | None = IDLE_TIMEOUT,
         absolute_timeout: float | None = ABSOLUTE_TIMEOUT,
     ) -> None:
-        if not sessions and session_storage is not None:
-            raise ValueError("sessions=False, but there is a session_storage: leave one of them out")
+        _check_unused("sessions", sessions, {
+            "session_storage": (session_storage, None), "cookie_name": (cookie_name, "session"),
+            "cookie_secure": (cookie_secure, "auto"), "cookie_samesite": (cookie_samesite, "Lax"),
+            "cookie_domain": (cookie_domain, None), "cookie_persistent": (cookie_persistent, False),
+            "idle_timeout": (idle_timeout, IDLE_TIMEOUT), "absolute_timeout": (absolute_timeout, ABSOLUTE_TIMEOUT),
+        })  # fmt: skip
+        _check_unused("csrf", csrf, {"csrf_exempt": (csrf_exempt, ()), "trusted_origins": (trusted_origins, ())})
+        _check_unused("headers", headers, {
+            "content_security_policy": (content_security_policy, DEFAULT_CSP), "hsts": (hsts, DEFAULT_HSTS),
+            "referrer_policy": (referrer_policy, DEFAULT_REFERRER),
+            "permissions_policy": (permissions_policy, DEFAULT_PERMISSIONS),
+        })  # fmt: skip
+        check_flag("cookie_persistent", cookie_persistent)
         self.sessions = (
             SessionMiddleware(
                 session_storage,
@@ -150,3 +162,12 @@ class SecurityMiddleware:
             await self.sessions.websocket(websocket, next_handler)
         else:
             await next_handler(websocket)
+
+
+def _check_unused(part: str, value: bool, settings: dict[str, tuple[Any, Any]]) -> None:
+    """Refuse settings of a part that is turned off: whoever wrote them believes that they do something."""
+    if check_flag(part, value):
+        return
+    for name, (given, default) in settings.items():
+        if given is not default and given != default and given != []:
+            raise ValueError(f"{part}=False, but there is a {name}: leave one of them out")

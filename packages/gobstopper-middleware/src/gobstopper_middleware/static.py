@@ -9,20 +9,26 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote
 
-from gobstopper_http import FileResponse, RedirectResponse, Request, Response
+from gobstopper_http import RedirectResponse, Request, Response
 from gobstopper_http.negotiation import best_encoding
 from gobstopper_sessions import SetupContext
 
-from ._lookup import Lookup, StaticFile
+from ._lookup import Lookup, StaticFile, Variant, is_plain
+from ._options import check_flag, check_number, check_pattern, check_text
 from ._standalone import Next
+from ._static_response import IMMUTABLE, StaticResponse, is_same_version, open_version
 
 __all__ = ["StaticMiddleware"]
 
-_IMMUTABLE = "public, max-age=31536000, immutable"
+_Key: TypeAlias = tuple[str, int, int, int]
+
+_ATTEMPTS = 5
 _VERSION = re.compile(r"v=([0-9a-f]{16})")
 _HASHES = 4096
+_NOT_IN_PREFIX = re.compile(r"[?#%\\\s]|/\.{1,2}(?:/|$)|//")
 
 
 class StaticMiddleware:
@@ -47,7 +53,8 @@ class StaticMiddleware:
             such as those of a bundler; `False` turns immutable answers off altogether.
 
     Raises:
-        ValueError: for a prefix that does not begin with a slash.
+        TypeError, ValueError: for a prefix that does not begin with a slash or is no plain path, and for other
+            arguments that make no sense.
         FileNotFoundError: from `setup`, if the folder or the fallback is not there.
     """
 
@@ -61,18 +68,28 @@ class StaticMiddleware:
         max_age: int | None = None,
         immutable: str | bool | None = None,
     ) -> None:
-        if not url_prefix.startswith("/") or url_prefix.startswith("//"):
+        if not check_text("url_prefix", url_prefix).startswith("/") or url_prefix.startswith("//"):
             raise ValueError(f"url_prefix={url_prefix!r}: begin it with one slash")
+        if _NOT_IN_PREFIX.search(url_prefix):
+            raise ValueError(f"url_prefix={url_prefix!r}: write a plain path, such as '/static'")
+        if not isinstance(directory, str | os.PathLike):
+            raise TypeError(f"directory={directory!r}: give the path of a folder, not {type(directory).__name__}")
+        if fallback is not None and not is_plain(check_text("fallback", fallback)):
+            raise ValueError(f"fallback={fallback!r}: name a file below the folder, such as 'index.html'")
         self.directory = Path(directory)
         self.url_prefix = url_prefix.rstrip("/")
         self._prefix = self.url_prefix + "/"
-        self._index = index
+        self._index = check_flag("index", index)
         self._fallback = fallback
-        self._control = "no-cache" if max_age is None else f"public, max-age={int(max_age)}"
+        self._control = (
+            "no-cache" if max_age is None else f"public, max-age={check_number('max_age', max_age, least=0)}"
+        )
         self._hashed = immutable is not False
-        self._immutable = re.compile(immutable) if isinstance(immutable, str) else None
+        named = immutable is not None and not isinstance(immutable, bool)
+        self._immutable = check_pattern("immutable", immutable) if named else None
         self._lookup: Lookup | None = None
-        self._hashes: OrderedDict[tuple[str, int, int], str] = OrderedDict()
+        self._hashes: OrderedDict[_Key, str] = OrderedDict()
+        self._hashing: dict[_Key, asyncio.Future[str | None]] = {}
 
     def setup(self, context: SetupContext) -> None:
         """Find the folder, below the application's root if it is relative."""
@@ -112,7 +129,12 @@ class StaticMiddleware:
         if not version or not self._hashed:
             return url
         found = self.lookup.find(name)
-        digest = self._hash(found) if found is not None else None
+        status = _status_of(found.variants[None]) if found is not None else None
+        if found is not None and status is None:  # exchanged within the last second
+            self.lookup.forget(name)
+            found = self.lookup.find(name)
+            status = _status_of(found.variants[None]) if found is not None else None
+        digest = self._hash(found.variants[None].path, status) if found is not None and status is not None else None
         return f"{url}?v={digest}" if digest else url
 
     async def _answer(self, request: Request, next_handler: Next) -> Response:
@@ -136,67 +158,123 @@ class StaticMiddleware:
 
     async def _serve(self, request: Request, found: StaticFile, control: str | None = None) -> Response | None:
         """The answer with a file; `None` if it has gone."""
-        variants = found.variants
-        variant = variants[None]
-        if len(variants) > 1:
-            offered = [encoding for encoding in variants if encoding is not None]
-            accepted = ", ".join(request.raw_headers.get_all("accept-encoding"))
-            chosen = best_encoding(accepted or None, [*offered, "identity"])
-            variant = variants.get(chosen, variant)
-        try:
-            status = os.stat(variant.path)  # noqa: PTH116 - in line: a microsecond, see FileResponse
-        except OSError:
-            self.lookup.forget(found.relative)
-            return None
-        if (status.st_dev, status.st_ino) != variant.identity:
+        for _ in range(_ATTEMPTS):
+            variant = _variant_for(request, found)
+            status = _status_of(variant)
+            if status is not None:
+                break
             # Exchanged since it was resolved: what is there now may lie elsewhere.
             self.lookup.forget(found.relative)
             again = self.lookup.find(found.relative)
-            if again is None or again.variants[None].identity == variant.identity:
+            if again is None:
                 return None
-            return await self._serve(request, again, control)
-        headers = [("cache-control", control or await self._control_for(request, found))]
-        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-        if len(variants) > 1:
+            found = again
+        else:
+            return None
+        headers = [("cache-control", control or await self._control_for(request, found, variant, status))]
+        if len(found.variants) > 1:
             headers.append(("vary", "Accept-Encoding"))
         if variant.encoding is not None:
             headers.append(("content-encoding", variant.encoding))
-            etag = f'{etag[:-1]}-{variant.encoding}"'
-        return FileResponse(
-            variant.path, content_type=found.content_type, headers=headers, etag=etag, stat_result=status
+        return StaticResponse(
+            variant.path,
+            content_type=found.content_type,
+            headers=headers,
+            encoding=variant.encoding,
+            status=status,
+            renew=lambda: self._look_again(found.relative, variant),
+            control=self._control,
         )
 
-    async def _control_for(self, request: Request, found: StaticFile) -> str:
+    def _look_again(self, relative: str, variant: Variant) -> os.stat_result | None:
+        """What is at the path of a variant now, if it is still one of that file."""
+        for _ in range(_ATTEMPTS):
+            self.lookup.forget(relative)
+            found = self.lookup.find(relative)
+            again = found.variants.get(variant.encoding) if found is not None else None
+            if again is None or again.path != variant.path:
+                return None
+            if (status := _status_of(again)) is not None:
+                return status
+        return None
+
+    async def _control_for(self, request: Request, found: StaticFile, variant: Variant, status: os.stat_result) -> str:
         if not self._hashed:
             return self._control
         if self._immutable is not None and self._immutable.search(found.relative):
-            return _IMMUTABLE
+            return IMMUTABLE
         query = request.query_string
         if not query:
             return self._control
         version = _VERSION.fullmatch(query)
         # A wrong hash is one of an older or newer version: that answer must not be kept under it.
-        if version is None or await asyncio.to_thread(self._hash, found) != version[1]:
+        if version is None or await self._current_hash(found, variant, status) != version[1]:
             return self._control
-        return _IMMUTABLE
+        return IMMUTABLE
 
-    def _hash(self, found: StaticFile) -> str | None:
-        path = found.variants[None].path
-        try:
-            status = os.stat(path)  # noqa: PTH116
-            key = (path, status.st_mtime_ns, status.st_size)
-            known = self._hashes.get(key)
-            if known is None:
-                with open(path, "rb") as file:  # noqa: PTH123
-                    digest = sha256()
-                    while chunk := file.read(1 << 20):
-                        digest.update(chunk)
-                known = self._hashes[key] = digest.hexdigest()[:16]
-                while len(self._hashes) > _HASHES:
-                    self._hashes.popitem(last=False)
-        except OSError:
+    async def _current_hash(self, found: StaticFile, variant: Variant, status: os.stat_result) -> str | None:
+        """The hash of the content that goes out; `None` if a neighbour may be of other content."""
+        plain = found.variants[None]
+        if variant is not plain:
+            of_plain = _status_of(plain)
+            if of_plain is None or of_plain.st_mtime_ns > status.st_mtime_ns:
+                self.lookup.forget(found.relative)  # the file was exchanged, its neighbour not yet
+                return None
+            status = of_plain
+        key = _key(plain.path, status)
+        known = self._hashes.get(key)
+        if known is not None:
+            return known
+        hashing = self._hashing.get(key)
+        if hashing is None:
+            # One thread for all who ask at once: a long file would keep every thread busy.
+            hashing = asyncio.ensure_future(asyncio.to_thread(self._hash, plain.path, status))
+            self._hashing[key] = hashing
+            hashing.add_done_callback(lambda _: self._hashing.pop(key, None))
+        return await asyncio.shield(hashing)
+
+    def _hash(self, path: str, status: os.stat_result) -> str | None:
+        """The hash of one version of a file; `None` if it is another one by now."""
+        key = _key(path, status)
+        known = self._hashes.get(key)
+        if known is not None:
+            return known
+        number = open_version(path, status)
+        if number is None:
             return None
-        return known
+        digest = sha256()
+        with open(number, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            if not is_same_version(os.fstat(number), status):
+                return None
+        self._hashes[key] = found = digest.hexdigest()[:16]
+        while len(self._hashes) > _HASHES:
+            self._hashes.popitem(last=False)
+        return found
+
+
+def _key(path: str, status: os.stat_result) -> _Key:
+    return path, status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _variant_for(request: Request, found: StaticFile) -> Variant:
+    variants = found.variants
+    variant = variants[None]
+    if len(variants) > 1:
+        offered = [encoding for encoding in variants if encoding is not None]
+        accepted = ", ".join(request.raw_headers.get_all("accept-encoding"))
+        variant = variants.get(best_encoding(accepted or None, [*offered, "identity"]), variant)
+    return variant
+
+
+def _status_of(variant: Variant) -> os.stat_result | None:
+    """What the system says of a file; `None` if it is another one than was found."""
+    try:
+        status = os.stat(variant.path)  # noqa: PTH116 - in line: a microsecond, see FileResponse
+    except OSError:
+        return None
+    return status if (status.st_dev, status.st_ino) == variant.identity else None
 
 
 def _wants_page(request: Request) -> bool:
