@@ -21,7 +21,7 @@ async def session(request: Request) -> dict[str, Any]:
 
 @app.get("/token")
 async def token(request: Request) -> str:
-    return request.csrf_token
+    return str(request.csrf_token)
 
 
 @app.post("/login")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ NAME = "__Host-session"
 OLD, NEW = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
 
 
-def serve(*keys: str) -> GranianServer:
+def serve(*keys: str) -> AbstractContextManager[GranianServer]:
     return granian_server("spec.cookie_app:app", cwd=ROOT, env={"EXAMPLE_KEYS": ",".join(keys)})
 
 
