@@ -112,11 +112,13 @@ async def test_list_show_stats_retry_cancel(queue: TaskQueue) -> None:
     assert await cli.cancel(queue, [waiting], out=out) == 0
     assert await cli.cancel(queue, [waiting], out=out) == 1
     assert out.text.splitlines() == [
-        "1 of 1 tasks will run again",
-        "1 dead letters will run again",
-        "0 of 1 tasks will run again",
-        "1 of 1 tasks are stopped, or were asked to",
-        "0 of 1 tasks are stopped, or were asked to",
+        "1 of 1 task will run again",
+        "1 dead letter will run again",
+        "0 of 1 task will run again",
+        "no task has the id nothing",
+        "1 of 1 task is stopped, or asked to stop",
+        "0 of 1 task is stopped, or asked to stop",
+        f"{waiting} is cancelled",
     ]
 
 
@@ -152,6 +154,8 @@ def test_a_worker_process_stops_at_sigterm(tmp_path: Path) -> None:
 import asyncio, sys
 from gobstopper_tasks import TaskQueue, cli
 queue = TaskQueue(sys.argv[1])
+@queue.task("t")
+async def t(): ...
 sys.exit(asyncio.run(cli.work(queue, ["default"], out=lambda text: print(text, flush=True))))
 """
     command = [sys.executable, "-c", code, str(tmp_path / "tasks.duckdb")]
@@ -184,3 +188,50 @@ async def test_recover(tmp_path: Path) -> None:
     assert [file for file in tmp_path.iterdir() if ".damaged-" in file.name]
     with pytest.raises(InvalidTask):
         cli.recover("redis://localhost", out=out)
+
+
+async def test_several_ids_of_which_some_are_wrong(queue: TaskQueue) -> None:
+    out = Out()
+    waiting = await queue.add("add_up", a=1)
+    assert await cli.cancel(queue, [waiting, "odd\x1b"], out=out) == 0
+    assert out == ["1 of 2 tasks are stopped, or asked to stop", "no task has the id odd\\x1b"]
+
+
+async def test_nothing_to_list_is_said(queue: TaskQueue) -> None:
+    out = Out()
+    assert await cli.list_tasks(queue, out=out) == 0
+    assert await cli.list_tasks(queue, status="failed", category="typo", out=out) == 0
+    assert out == ["no task in memory://", "no task in memory:// has status failed, category typo"]
+    with pytest.raises(InvalidTask, match="succeeded, failed, cancelled"):
+        await cli.list_tasks(queue, status="odd", out=out)
+    with pytest.raises(InvalidTask, match="1 to 1000"):
+        await cli.list_tasks(queue, limit=5000, out=out)
+
+
+async def test_a_worker_says_what_looks_wrong() -> None:
+    out = Out()
+    queue = TaskQueue("memory://")
+    stop = asyncio.Event()
+    stop.set()
+
+    @queue.task("t", category="mine")
+    async def t() -> None: ...
+
+    assert await cli.work(queue, ["mine", "typo"], stop=stop, out=out) == 0
+    assert out[0] == "no task is registered under the category typo: only what is added with it will run"
+    assert "working on mine, typo" in out[1]
+    assert await cli.work(queue, [], grace=-1.0, out=out) == 2
+    assert await cli.work(queue, [], grace=float("nan"), out=out) == 2
+
+
+def test_recover_leaves_alone_what_is_no_task_file(tmp_path: Path) -> None:
+    out = Out()
+    program = tmp_path / "app.py"
+    program.write_text("print('not a task file')\n")
+    for target in (program, tmp_path):
+        assert cli.recover(str(target), out=out) == 1
+        assert "is no DuckDB file" in out.pop()
+    assert [file.name for file in tmp_path.iterdir()] == ["app.py"]
+    assert cli.recover(str(tmp_path / "missing.duckdb"), out=out) == 1
+    assert out == [f"{tmp_path}/missing.duckdb does not exist"]
+    assert [file.name for file in tmp_path.iterdir()] == ["app.py"]

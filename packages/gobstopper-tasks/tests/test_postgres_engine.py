@@ -90,3 +90,12 @@ async def test_no_server_is_an_error_at_once() -> None:
     with pytest.raises(TaskStoreUnavailable, match="cannot be reached"):
         await TaskQueue("postgresql://nobody@127.0.0.1:1/x").open()
     assert time.monotonic() - begun < 2
+
+
+async def test_a_database_or_user_that_is_not_there(postgres_url: str) -> None:
+    parts = urlsplit(postgres_url)
+    nowhere = parts._replace(path="/no_such_database").geturl()
+    nobody = parts._replace(netloc=f"no_such_user@{parts.hostname}:{parts.port}").geturl()
+    for url, text in ((nowhere, "no_such_database"), (nobody, "no_such_user")):
+        with pytest.raises(TaskStoreUnavailable, match=f"refuses.*{text}"):
+            await TaskQueue(url).open()

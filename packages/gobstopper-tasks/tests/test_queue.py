@@ -117,9 +117,22 @@ async def test_it_opens_itself_and_closes_for_good() -> None:
     await queue.close()
 
 
-@pytest.mark.parametrize("target", ["ftp://x", "duckdb://", "duckdb:///folder/"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "ftp://x", "duckdb://", "duckdb:///folder/", "postgresql://me:secret@127.0.0.1:port/x",
+        "redis://:secret@127.0.0.1:port/0", "redis://127.0.0.1:1/tasks",
+    ],
+)  # fmt: skip
 async def test_targets_that_mean_nothing(target: str) -> None:
-    with pytest.raises(InvalidTask):
+    with pytest.raises(InvalidTask, match="tasks=") as caught:
+        await TaskQueue(target).open()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["/proc/nowhere.duckdb", "duckdb:///proc/1/nowhere/tasks.duckdb"])
+async def test_files_that_cannot_be(target: str) -> None:
+    with pytest.raises(TaskStoreUnavailable, match="/proc"):
         await TaskQueue(target).open()
 
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Self
 from ._reports import Reports
 from .cron import CronEntry
 from .engine import Cap, EngineFactory, TaskEngine
-from .errors import InvalidTask, TaskStoreClosed
+from .errors import InvalidTask, TaskStoreClosed, TaskStoreUnavailable
 from .hooks import Hook
 from .registry import Registry
-from .targets import engine_for
+from .targets import engine_for, shown
 from .task import TaskInfo
 from .worker import Runner
 
@@ -36,7 +36,7 @@ class Opening(ABC):
     ) -> None:
         self.target = os.fspath(target)
         if mode != "normal" and not (self.target == "memory://" or engine is not None):
-            raise InvalidTask(f"mode={mode!r} is for tests and needs memory://, not {self.target.split('@')[-1]!r}")
+            raise InvalidTask(f"mode={mode!r} is for tests and needs memory://, not {shown(self.target)!r}")
         self.registry = registry if registry is not None else Registry()
         self.grace = grace
         self.mode: Mode = mode
@@ -119,7 +119,10 @@ class Opening(ABC):
     async def _open(self) -> TaskEngine:
         engine = self._make_engine()
         self._reports.loop = asyncio.get_running_loop()
-        await engine.open(self.registry)
+        try:
+            await engine.open(self.registry)
+        except OSError as error:
+            raise TaskStoreUnavailable(f"the tasks in {shown(self.target)} cannot be opened: {error}") from error
         self._engine, self._pid = engine, os.getpid()
         if self.registry.schedules and self.mode == "normal":
             await engine.schedules(list(self.registry.schedules.values()))

@@ -17,7 +17,7 @@ import msgspec
 
 from .errors import InvalidTask, TaskStoreUnavailable
 from .queue import TaskQueue
-from .targets import duckdb_path
+from .targets import duckdb_path, shown
 from .task import TaskInfo, TaskStatus
 
 Print = Callable[[str], None]
@@ -85,6 +85,11 @@ async def list_tasks(
     """`list`: the newest tasks."""
     found, more = await queue.query(status=status, category=category, name=name, limit=limit)
     now = time.time()
+    if not found:
+        asked = {"status": status, "category": category, "name": name}
+        what = ", ".join(f"{field} {_cell(value)}" for field, value in asked.items() if value is not None)
+        out(f"no task in {shown(queue.target)}" + (f" has {what}" if what else ""))
+        return 0
     out(table((_row(info, now) for info in found), _LIST))
     if more is not None:
         out(f"(the newest {len(found)}; --limit shows more)")
@@ -141,15 +146,38 @@ async def watch(
 
 async def retry(queue: TaskQueue, ids: Sequence[str], *, out: Print = print) -> int:
     """`retry`: run failed, cancelled and waiting tasks now; without ids, every dead letter."""
+    before = await queue.get_tasks(ids)
     reached = await (queue.retry(ids) if ids else queue.requeue())
-    out(f"{reached} of {len(ids)} tasks will run again" if ids else f"{reached} dead letters will run again")
-    return 0 if reached or not ids else 1
+    if not ids:
+        out(f"{reached} {'dead letter' if reached == 1 else 'dead letters'} will run again")
+        return 0
+    out(f"{reached} of {_tasks(len(ids))} will run again")
+    return await _unreached(queue, ids, reached, before, out)
 
 
 async def cancel(queue: TaskQueue, ids: Sequence[str], *, out: Print = print) -> int:
     """`cancel`: stop tasks."""
+    before = await queue.get_tasks(ids)
     reached = await queue.cancel(ids)
-    out(f"{reached} of {len(ids)} tasks are stopped, or were asked to")
+    out(f"{reached} of {_tasks(len(ids))} {'is' if len(ids) == 1 else 'are'} stopped, or asked to stop")
+    return await _unreached(queue, ids, reached, before, out)
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+async def _unreached(
+    queue: TaskQueue, ids: Sequence[str], reached: int, before: Sequence[TaskInfo | None], out: Print
+) -> int:
+    """Say why not all were reached; the exit status."""
+    if reached == len(ids):
+        return 0
+    for id_, old, new in zip(ids, before, await queue.get_tasks(ids), strict=True):
+        if old is None:
+            out(f"no task has the id {_cell(id_)}")
+        elif new is not None and new.status is old.status:
+            out(f"{_cell(id_)} is {new.status.value}")
     return 0 if reached else 1
 
 
@@ -171,6 +199,13 @@ async def work(
     if not served:
         out("no task is registered, and no category was named: there is nothing to work on")
         return 2
+    if grace is not None and not grace >= 0:
+        out(f"grace={grace:g}: the seconds that running tasks may finish in are 0 or more")
+        return 2
+    known = {task.category for task in queue.registry.tasks.values()}
+    for category in served:
+        if category not in known:
+            out(f"no task is registered under the category {_cell(category)}: only what is added with it will run")
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -205,8 +240,12 @@ def recover(target: str, *, out: Print = print) -> int:
         raise InvalidTask("recover is for DuckDB queues; PostgreSQL and Redis have tools of their own")
     from .engines.duckdb.recover import recover as repair
 
+    path = Path(duckdb_path(target))
+    if _is_something_else(path):
+        out(f"{path} is no DuckDB file: it is left as it is")
+        return 1
     try:
-        report = repair(Path(duckdb_path(target)))
+        report = repair(path)
     except TaskStoreUnavailable as error:
         out(str(error))
         return 1
@@ -222,3 +261,19 @@ def recover(target: str, *, out: Print = print) -> int:
     rows += [("note", note) for note in report.notes]
     out(table(rows, ("WHAT", "VALUE"), width=10_000))
     return 0
+
+
+def _is_something_else(path: Path) -> bool:
+    """True for a file that a task queue cannot have written, however damaged it is; repairing would replace it."""
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(12)
+    # DuckDB writes whole blocks: three of 4 KiB as headers, then multiples of that.
+    return (
+        len(start) == 12
+        and start[8:] != b"DUCK"
+        and (path.stat().st_size < 3 * 4096 or path.stat().st_size % 4096 != 0)
+    )

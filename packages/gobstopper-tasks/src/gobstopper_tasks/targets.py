@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from .engine import Fire, TaskEngine
 from .errors import InvalidTask
 
-__all__ = ["duckdb_path", "engine_for"]
+__all__ = ["duckdb_path", "engine_for", "shown"]
 
 
 def engine_for(target: str, fire: Fire, options: dict[str, Any]) -> TaskEngine:
@@ -37,12 +37,17 @@ def engine_for(target: str, fire: Fire, options: dict[str, Any]) -> TaskEngine:
     except ImportError as error:
         extra = {"p": "postgres", "r": "redis"}.get(scheme[:1], "")
         raise InvalidTask(
-            f"tasks={target.split('@')[-1]!r} needs {error.name or 'a package'}, which is not installed: "
+            f"tasks={shown(target)!r} needs {error.name or 'a package'}, which is not installed: "
             f"pip install 'gobstopper-tasks[{extra}]'"
         ) from error
     raise InvalidTask(
         f"tasks={scheme + '://…'!r} is no engine; use a path, duckdb:///path, memory://, postgresql://… or redis://…"
     )
+
+
+def shown(target: str) -> str:
+    """The target for people to read: without user and password."""
+    return target.rpartition("@")[2] if "://" in target else target
 
 
 def duckdb_path(target: str) -> str:

@@ -41,12 +41,12 @@ class PostgresStore:
 
     async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own, for listening."""
-        with _unavailable():
+        with _unavailable(connecting=True):
             return await asyncpg.connect(self._url, timeout=self._timeout)
 
     async def open(self) -> None:
         """Connect, and create the tables if they are not there."""
-        with _unavailable():
+        with _unavailable(connecting=True):
             self._pool = await asyncpg.create_pool(
                 self._url, min_size=1, max_size=self._pool_size, timeout=self._timeout, command_timeout=60
             )
@@ -302,6 +302,9 @@ class PostgresStore:
 class _unavailable:  # noqa: N801 - reads as a statement
     """Turns the errors of a server that is away into `TaskStoreUnavailable`."""
 
+    def __init__(self, *, connecting: bool = False) -> None:
+        self._connecting = connecting
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -317,3 +320,7 @@ class _unavailable:  # noqa: N801 - reads as a statement
         gone = isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
         if isinstance(error, away) or gone:
             raise TaskStoreUnavailable(f"PostgreSQL cannot be reached: {error or type(error).__name__}") from error
+        if self._connecting and isinstance(error, asyncpg.PostgresError):
+            raise TaskStoreUnavailable(f"PostgreSQL refuses: {error}") from error
+        if self._connecting and isinstance(error, (asyncpg.InterfaceError, ValueError)):
+            raise InvalidTask(f"tasks='postgresql://…' is no URL of a PostgreSQL database: {error}") from error

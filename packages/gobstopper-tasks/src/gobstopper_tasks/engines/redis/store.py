@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import redis.asyncio as redis
@@ -13,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ...engine import Filter
-from ...errors import TaskStoreUnavailable, Unsupported
+from ...errors import InvalidTask, TaskStoreUnavailable, Unsupported
 from ...task import JSON, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec
 from .._store import Begun, Limits, begun, ending, info_of
 from .script import SCRIPT
@@ -41,14 +42,18 @@ class RedisStore:
         self._retention = retention
         self._publish = publish
         # However many callers ask at once, they share a few connections.
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            timeout=max(timeout, 5.0),
-            decode_responses=True,
-            socket_connect_timeout=timeout,
-            socket_timeout=max(timeout, 5.0),
-        )
+        try:
+            pool = redis.BlockingConnectionPool.from_url(
+                url,
+                max_connections=_CONNECTIONS,
+                timeout=max(timeout, 5.0),
+                decode_responses=True,
+                socket_connect_timeout=timeout,
+                socket_timeout=max(timeout, 5.0),
+            )
+            int(urlsplit(url).path.strip("/") or 0)  # redis-py takes a name for number 0
+        except ValueError as error:
+            raise InvalidTask(f"tasks='redis://…' is no URL of a Redis database: {error}") from error
         self.client = redis.Redis.from_pool(pool)
         self._sha = ""
 
