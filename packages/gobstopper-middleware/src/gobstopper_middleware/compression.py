@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+import sys
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol
@@ -94,7 +95,7 @@ def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
     From Python 3.14 on `zstd` is in the standard library.
     """
     codings: dict[str, Callable[[int | None], _Compressor]] = {}
-    zstd = _module("compression.zstd") or _module("backports.zstd")
+    zstd = _zstd_module()
     if zstd is not None:
         codings["zstd"] = lambda level: _Zstandard(zstd, 3 if level is None else level)
     brotli = _module("brotli")
@@ -107,8 +108,19 @@ def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
 def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
-    except ImportError:  # a Python that was built without it too
+    except ModuleNotFoundError:
         return None
+
+
+def _zstd_module() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:  # not installed; or a Python that was built without it
+        return None
+    return zstd
 
 
 class CompressionMiddleware:
