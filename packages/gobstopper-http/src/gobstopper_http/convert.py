@@ -6,7 +6,6 @@ from collections.abc import AsyncIterable, Iterator, Mapping
 from typing import Any
 
 from .response import BYTES, EMPTY, HTML, JSON, Response, encode_json, is_json_like
-from .streaming import StreamingResponse
 from .types import HeaderInput
 
 __all__ = ["UnsupportedReturnError", "make_response"]
@@ -47,6 +46,8 @@ def make_response(value: Any) -> Response:
     if is_json_like(value):
         return Response.prepared(encode_json(value), JSON)
     if isinstance(value, Iterator | AsyncIterable):
+        from .streaming import StreamingResponse
+
         return StreamingResponse(value)
     raise UnsupportedReturnError(f"a {type(value).__module__}.{type(value).__qualname__} is no answer")
 
