@@ -15,6 +15,7 @@ class Lifetimes:
         absolute: From their beginning. `None` for no such limit.
 
     Raises:
+        TypeError: for what is no number.
         ValueError: for a time that is not positive, or no limit at all.
     """
 
@@ -22,6 +23,11 @@ class Lifetimes:
 
     def __init__(self, idle: float | None, absolute: float | None) -> None:
         for name, value in (("idle_timeout", idle), ("absolute_timeout", absolute)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise TypeError(
+                    f"{name}={value!r:.60}: give seconds as a number, or None for no limit; of a timedelta its "
+                    ".total_seconds()"
+                )
             if value is not None and not 0 < value < inf:
                 raise ValueError(f"{name}={value!r}: give seconds, more than 0, or None for no limit")
         if idle is None and absolute is None:

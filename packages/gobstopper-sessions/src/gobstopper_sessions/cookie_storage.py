@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ._codec import encode as check_encodable
 from ._codec import encode_value
 from ._lifetimes import Lifetimes
+from ._options import check_whole
 from .ids import new_id
 from .session import Session, Stored
 from .storage import SetupContext
@@ -44,13 +45,15 @@ class CookieSessionStorage:
         secret_key: One key of at least 32 bytes, or several: the first seals, all open. Default: the application's
             `SECRET_KEY`.
         max_size: Bytes of the cookie's value. Browsers drop a cookie whose name, value and attributes pass 4096.
+
+    Raises:
+        TypeError, ValueError: for what is no key, or too short for one.
+        ImportError: without the extra.
     """
 
     def __init__(self, secret_key: str | bytes | Sequence[str | bytes] | None = None, *, max_size: int = 3900) -> None:
-        self._sealer = (
-            None if secret_key is None else _sealer([secret_key] if isinstance(secret_key, str | bytes) else secret_key)
-        )
-        self._max_size = max_size
+        self._sealer = None if secret_key is None else _sealer(_keys(secret_key))
+        self._max_size = check_whole("max_size", max_size, most=4096)
 
     def setup(self, context: SetupContext) -> None:
         """Take the application's keys, unless some were given."""
@@ -115,6 +118,18 @@ class CookieSessionStorage:
 
     def _changed(self, session: Session, stored: Stored) -> bool:
         return session.touched and encode_value(session._data) != stored.data
+
+
+def _keys(given: str | bytes | Sequence[str | bytes] | Any) -> list[str | bytes]:
+    if isinstance(given, str | bytes):
+        return [given]
+    wanted = "give text or bytes, or a list of them"
+    if not isinstance(given, Sequence):
+        raise TypeError(f"secret_key= is {type(given).__name__}: {wanted}")
+    for key in given:
+        if not isinstance(key, str | bytes):
+            raise TypeError(f"secret_key= has a {type(key).__name__} in it: {wanted}")
+    return list(given)
 
 
 def _sealer(keys: Sequence[str | bytes]) -> Sealer:

@@ -50,6 +50,7 @@ class FileSessionStorage(SessionStorage):
 
     Raises:
         RuntimeError: where there are no POSIX file locks.
+        TypeError, ValueError: for what is no path.
     """
 
     exact: ClassVar[bool] = True
@@ -57,6 +58,10 @@ class FileSessionStorage(SessionStorage):
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         if sys.platform == "win32":
             raise RuntimeError("FileSessionStorage needs POSIX file locks: use AsyncRedisSessionStorage here")
+        if directory is not None and not isinstance(directory, str | os.PathLike):
+            raise TypeError(f"directory={directory!r:.60}: give a path as text or Path, not {type(directory).__name__}")
+        if directory == "":
+            raise ValueError("directory='': give a path, or None for the default")
         self._directory = None if directory is None else Path(directory)
         self._make_instance: Callable[[], Path] | None = None
         self._ready: str | None = None

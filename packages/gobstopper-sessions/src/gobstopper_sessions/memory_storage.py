@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
+from ._options import check_whole
 from .storage import Record, SessionStorage
 
 __all__ = ["MemorySessionStorage"]
@@ -22,9 +23,7 @@ class MemorySessionStorage(SessionStorage):
     exact: ClassVar[bool] = True
 
     def __init__(self, max_sessions: int = 10_000) -> None:
-        if max_sessions < 1:
-            raise ValueError(f"max_sessions={max_sessions!r}: keep at least one")
-        self.max_sessions = max_sessions
+        self.max_sessions = check_whole("max_sessions", max_sessions)
         self._records: dict[str, Record] = {}
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from gobstopper_http.errors import HTTPException
 
 from ._client_side import ClientSide
 from ._lifetimes import Lifetimes
+from ._options import check_flag, check_whole, kind_of
 from ._server_side import ServerSide, logger
 from .cookie_storage import CookieSessionStorage
 from .file_storage import FileSessionStorage
@@ -84,7 +85,11 @@ class SessionMiddleware:
         max_size: int = MAX_RECORD,
     ) -> None:
         lifetimes = Lifetimes(idle_timeout, absolute_timeout)
-        max_age = None if not cookie_persistent else int(min(lifetimes.absolute, 400 * 24 * 3600))
+        max_age = (
+            None
+            if not check_flag("cookie_persistent", cookie_persistent)
+            else int(min(lifetimes.absolute, 400 * 24 * 3600))
+        )
         self.cookie = SessionCookie(
             cookie_name, secure=cookie_secure, samesite=cookie_samesite, domain=cookie_domain, max_age=max_age
         )
@@ -93,11 +98,9 @@ class SessionMiddleware:
         if isinstance(self.storage, CookieSessionStorage):
             self.backend = ClientSide(self.storage, lifetimes, self.cookie.plain_name)
         elif isinstance(self.storage, SessionStorage):
-            self.backend = ServerSide(self.storage, lifetimes, max_size)
+            self.backend = ServerSide(self.storage, lifetimes, check_whole("max_size", max_size))
         else:
-            raise TypeError(
-                f"{self.storage!r} is no session storage: it has to be a SessionStorage or a CookieSessionStorage"
-            )
+            raise _no_storage(self.storage)
         self._finalized_outside = False
 
     def setup(self, context: SetupContext) -> None:
@@ -194,6 +197,15 @@ class SessionMiddleware:
             await self.backend.save(session)
         except HTTPException as error:
             logger.warning("the session of a WebSocket was not saved: %s", error)
+
+
+def _no_storage(given: Any) -> TypeError:
+    if isinstance(given, type):
+        return TypeError(f"the storage is {kind_of(given)}")
+    return TypeError(
+        f"{kind_of(given)} is no session storage: make one of it, such as AsyncRedisSessionStorage(url=...), or "
+        "subclass SessionStorage"
+    )
 
 
 def _not_cached(raw: list[tuple[str, str]]) -> list[tuple[str, str]]:

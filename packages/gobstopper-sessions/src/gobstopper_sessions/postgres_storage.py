@@ -7,6 +7,7 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
+from ._options import check_flag, check_text, check_url, kind_of
 from .storage import Record, SessionStorage
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class PostgresSessionStorage(SessionStorage):
         table: Its name.
 
     Raises:
-        TypeError: for neither or both of `pool` and `dsn`.
-        ValueError: for a table name that is no plain identifier.
+        TypeError: for what is no pool, or neither or both of `pool` and `dsn`.
+        ValueError: for a URL of something else, or a table name that is no plain identifier.
+        ImportError: for `dsn` without the extra.
     """
 
     def __init__(
@@ -56,7 +58,16 @@ class PostgresSessionStorage(SessionStorage):
     ) -> None:
         if (pool is None) == (dsn is None):
             raise TypeError("give either pool=, an asyncpg pool, or dsn=")
-        if not _NAME.fullmatch(table):
+        if pool is not None and not (hasattr(pool, "acquire") and hasattr(pool, "release")):
+            hint = (
+                ": a URL goes into dsn=" if isinstance(pool, str) else "; make one with `await asyncpg.create_pool()`"
+            )
+            raise TypeError(f"pool= is {kind_of(pool)}{hint}")
+        if dsn is not None:
+            check_url("dsn", dsn, ("postgresql", "postgres"), "postgresql://user@host/database")
+            _create_pool()  # so that a missing package is told now
+        check_flag("create_table", create_table)
+        if not _NAME.fullmatch(check_text("table", table)):
             raise ValueError(f"table={table!r}: a name of letters, digits and _, at most 51 of them")
         self._given = pool
         self._dsn = dsn
@@ -119,7 +130,11 @@ class PostgresSessionStorage(SessionStorage):
 
     async def _run(self, method: str, statement: str, *arguments: Any) -> Any:
         pool = self._pool or await self._open()
-        connection = await pool.acquire(timeout=_PATIENCE)
+        try:
+            connection = await pool.acquire(timeout=_PATIENCE)
+        except Exception as error:
+            _explain(error)
+            raise
         try:
             return await getattr(connection, method)(statement, *arguments, timeout=_PATIENCE)
         except Exception as error:
@@ -137,13 +152,32 @@ class PostgresSessionStorage(SessionStorage):
             if self._pool is None:
                 pool = self._given
                 if pool is None:
-                    from asyncpg import create_pool
-
-                    pool = await create_pool(self._dsn, min_size=1, max_size=10)
+                    pool = await _create_pool()(self._dsn, min_size=1, max_size=10)
                 if self._create_table:
-                    await _create(pool, self._schema)
+                    try:
+                        await _create(pool, self._schema)
+                    except Exception as error:
+                        _explain(error)
+                        raise
                 self._pool = pool
             return self._pool
+
+
+def _explain(error: Exception) -> None:
+    if "not initialized" in str(error):
+        raise RuntimeError(
+            "pool= was not opened: `await` it when the application starts, or pass dsn= instead"
+        ) from error
+
+
+def _create_pool() -> Any:
+    try:
+        from asyncpg import create_pool
+    except ImportError as error:
+        raise ImportError(
+            "PostgresSessionStorage(dsn=...) needs the package asyncpg: install gobstopper-sessions[postgres]"
+        ) from error
+    return create_pool
 
 
 async def _create(pool: Any, schema: str) -> None:

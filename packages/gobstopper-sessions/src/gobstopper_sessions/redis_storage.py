@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._batches import Batches
+from ._options import check_text, check_url, kind_of
 from .storage import Record, SessionStorage
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class AsyncRedisSessionStorage(SessionStorage):
         prefix: Before every key.
 
     Raises:
-        TypeError: for a synchronous client, or neither or both of `client` and `url`.
+        TypeError: for what is no asynchronous client, or neither or both of `client` and `url`.
+        ValueError: for a URL of something else.
+        ImportError: for `url` without the extra.
     """
 
     exact: ClassVar[bool] = True
@@ -74,13 +77,12 @@ class AsyncRedisSessionStorage(SessionStorage):
     def __init__(self, client: Redis | Any = None, *, url: str | None = None, prefix: str = "session:") -> None:
         if (client is None) == (url is None):
             raise TypeError("give either client=, a redis.asyncio.Redis, or url=")
+        check_text("prefix", prefix)
         self._owned = client is None
         if client is None:
-            from redis.asyncio import Redis
-
-            client = Redis.from_url(str(url))
-        if not (iscoroutinefunction(client.execute_command) or "asyncio" in type(client).__module__):
-            raise TypeError("the client is synchronous and would block the event loop: use redis.asyncio.Redis")
+            client = _open(check_url("url", url, ("redis", "rediss", "unix"), "redis://host:6379/0"))
+        else:
+            _check(client)
         self._client = client
         self._prefix = prefix
         self._replace: Callable[..., Awaitable[Any]] = client.register_script(_REPLACE)
@@ -146,6 +148,28 @@ class AsyncRedisSessionStorage(SessionStorage):
         """Close the connections, if the store has opened them."""
         if self._owned:
             await self._client.aclose()
+
+
+def _open(url: str) -> Redis:
+    try:
+        from redis.asyncio import Redis
+    except ImportError as error:
+        raise ImportError(
+            "AsyncRedisSessionStorage(url=...) needs the package redis: install gobstopper-sessions[redis]"
+        ) from error
+    return Redis.from_url(url)
+
+
+def _check(client: Any) -> None:
+    if isinstance(client, str):
+        raise TypeError("client= is text: a URL goes into url=")
+    execute = getattr(client, "execute_command", None)
+    if isinstance(client, type) or not hasattr(client, "register_script") or "Pipeline" in type(client).__name__:
+        raise TypeError(
+            f"client= is {kind_of(client)}; use redis.asyncio.Redis(...) or redis.asyncio.RedisCluster(...)"
+        )
+    if not (iscoroutinefunction(execute) or "asyncio" in type(client).__module__):
+        raise TypeError("the client is synchronous and would block the event loop: use redis.asyncio.Redis")
 
 
 def _times(expires_at: float) -> tuple[bytes, int]:

@@ -175,7 +175,14 @@ def get_flashed_messages(
         session: Of the request.
         with_categories: Give `(category, message)` instead of the message alone.
         category_filter: Only these categories; the others are taken all the same, as in Flask.
+
+    Raises:
+        TypeError: for what is no session, or a single text as the filter.
     """
+    if not isinstance(session, Session):
+        raise TypeError(f"{type(session).__name__} is no session: pass request.session")
+    if isinstance(category_filter, str):
+        raise TypeError(f"category_filter={category_filter!r}: give a list, as in [{category_filter!r}]")
     wanted = frozenset(category_filter)
     taken = [pair for pair in session.flashed() if not wanted or pair[0] in wanted]
     return taken if with_categories else [message for _, message in taken]

@@ -8,6 +8,8 @@ from typing import Literal
 from gobstopper_http import Request, WebSocket
 from gobstopper_http.cookies import dump_cookie
 
+from ._options import check_text
+
 __all__ = ["SessionCookie", "is_loopback_host"]
 
 _LOOPBACK = re.compile(r"(?:localhost|[a-z0-9-]+\.localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?")
@@ -34,6 +36,7 @@ class SessionCookie:
         max_age: Seconds that the browser keeps it; `None`: as long as it runs.
 
     Raises:
+        TypeError: for a name or domain that is no text.
         ValueError: for a name or domain that browsers refuse, or `SameSite=None` without `Secure`.
     """
 
@@ -46,8 +49,13 @@ class SessionCookie:
         domain: str | None = None,
         max_age: int | None = None,
     ) -> None:
-        if secure not in {True, False, "auto"}:
+        check_text("cookie_name", name)
+        if not (isinstance(secure, bool) or secure == "auto"):
             raise ValueError(f'cookie_secure={secure!r}: use True, False or "auto"')
+        if samesite not in {"Lax", "Strict", "None"}:
+            raise ValueError(f"cookie_samesite={samesite!r}: use 'Lax', 'Strict' or 'None'")
+        if domain is not None and not check_text("cookie_domain", domain):
+            raise ValueError("cookie_domain='': give a host name, or None for this host alone")
         self.plain_name = re.sub(r"^__(?:host|secure)-", "", name, flags=re.IGNORECASE)
         self.secure_name = f"{'__Secure-' if domain else '__Host-'}{self.plain_name}"
         # What a header with this cookie alone begins with, where there is but one name for it.
