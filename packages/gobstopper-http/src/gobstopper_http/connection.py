@@ -221,8 +221,9 @@ class Connection(msgspec.Struct, dict=True, eq=False):
 
     @lazy
     def trace(self) -> TraceContext:
-        """The W3C trace context: the one of `traceparent` if it is valid, else a new one."""
-        return TraceContext.parse(self.raw_headers.get("traceparent"))
+        """The W3C trace context: the one of `traceparent` if there is a single, valid one, else a new one."""
+        sent = self.raw_headers.get_all("traceparent")
+        return TraceContext.parse(sent[0] if len(sent) == 1 else None)
 
     @lazy
     def state(self) -> State:

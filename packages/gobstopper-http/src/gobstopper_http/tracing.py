@@ -9,6 +9,8 @@ from typing import NamedTuple
 __all__ = ["TraceContext", "request_id"]
 
 _ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_KNOWN_FLAGS = 0b11
+"""Sampled, and (in level 2) random; all others have to be zero in what is sent (section 3.2.2.5)."""
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
@@ -46,5 +48,5 @@ class TraceContext(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """The field to send on: `00-<trace id>-<this span>-<flags>`."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+        """The field to send on: `00-<trace id>-<this span>-<flags>`; of the flags those that are defined."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags & _KNOWN_FLAGS:02x}"
