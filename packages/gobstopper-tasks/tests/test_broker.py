@@ -110,6 +110,18 @@ async def status(broker: Broker, id_: str) -> str | None:
     return None if info is None else info.status.value
 
 
+async def test_of_tasks_that_were_refused_together_none_is_written_later(broker: Broker, journal: Journal) -> None:
+    journal.broken = OSError("full")
+    refused = [spec(), spec(), spec()]
+    with pytest.raises(TaskStoreUnavailable, match="full"):
+        await add(broker, *refused)
+    journal.broken = None
+    await settle(0.1)
+    again = await add(broker, spec())
+    assert [event.id for event in journal.events if event.kind == Kind.ADDED] == [again[0].id]
+    assert await broker.status([item.id for item in refused]) == [None] * 3
+
+
 def joined(broker: Broker, session: Session, slots: int = 1) -> Session:
     broker.join(session)
     broker.subscribe(session, "default", slots)

@@ -105,6 +105,41 @@ async def test_errors_cross_the_socket_as_what_they_are(tmp_path: Path) -> None:
         assert rows == [{"day": "2026-01-02", "n": 7}]
 
 
+async def test_adds_of_a_tick_go_in_one_message_and_each_gets_its_own_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tasks.duckdb"
+    sent: list[wire.Add] = []
+    send = wire.Channel.send
+
+    def note(self: wire.Channel, message: object, size: int = 0) -> None:
+        if isinstance(message, wire.Add):
+            sent.append(message)
+        send(self, message, size)
+
+    monkeypatch.setattr(wire.Channel, "send", note)
+    async with TaskQueue(path), TaskQueue(path) as peer:
+        old = await peer.add("t", category="c", idempotency_key="old")
+        sent.clear()
+        gone = asyncio.ensure_future(peer.add("t", category="c"))
+        adds = [
+            *(peer.add("t", category="c", idempotency_key=key) for key in (None, "old", "new", None, "new")),
+            peer.add_many([peer.call("t", category="c"), peer.call("t", category="c", idempotency_key="old")]),
+        ]
+        together = asyncio.gather(*adds)
+        await asyncio.sleep(0)
+        gone.cancel()
+        one, two, three, four, five, both = await together
+        assert [len(message.specs) for message in sent] == [8]
+        assert (two, three, both[1]) == (old, five, old)
+        assert len({old, one, three, four, both[0]}) == 5
+        assert (await peer.stats())["c"]["pending"] == 6
+        monkeypatch.setattr(peer_module, "_BIG", 1)
+        sent.clear()
+        await asyncio.gather(*(peer.add("t", category="c") for _ in range(3)))
+        assert len(sent) == 3, "a big message does not wait for the end of the tick"
+
+
 async def test_an_owner_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "tasks.duckdb"
     lock = OwnerLock(path.with_name("tasks.duckdb.lock"))
