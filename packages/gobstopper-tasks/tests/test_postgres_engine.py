@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -83,6 +84,46 @@ class TestPostgres(EngineConformance):
         async with make_queue() as queue:
             id_ = await queue.add("t", category="c")
             assert await queue.sql("SELECT id FROM tasks WHERE category = $1", ["c"]) == [{"id": id_}]
+
+    async def test_a_key_that_gets_free_between_looking_and_writing(
+        self, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with make_queue() as queue:
+            await queue.add("t", category="c", unique_key="k")
+            store = queue._engine.store
+            known, ended = store._known, []
+
+            async def late(session: Any, specs: Any) -> dict[str, str]:
+                if specs and not ended:
+                    ended.append(await queue.cancel([info.id for info in (await queue.query())[0]]))
+                return await known(session, specs)
+
+            monkeypatch.setattr(store, "_known", late)
+            second = await queue.add("t", category="c", unique_key="k")
+            assert ended == [1]
+            assert await queue.get_task_status(second) == "pending", "what was acknowledged is there"
+
+    async def test_a_server_that_is_full_or_in_the_way_is_unavailable(self, make_queue: MakeQueue) -> None:
+        async with make_queue(pool_size=1, timeout=0.3) as queue:
+            store = queue._engine.store
+            async with store._connection():  # the only connection is taken
+                with pytest.raises(TaskStoreUnavailable):
+                    await queue.add("t", category="c")
+            assert await queue.add("t", category="c")
+
+    async def test_the_transaction_is_the_callers_also_for_keys(self, make_queue: MakeQueue, database: str) -> None:
+        connection = await asyncpg.connect(database)
+        async with make_queue() as queue:
+            transaction = connection.transaction()
+            await transaction.start()
+            first = await queue.enqueue("t", category="c", idempotency_key="i", connection=connection)
+            assert await queue.enqueue("t", category="c", idempotency_key="i", connection=connection) == first
+            many = await queue.add_many([queue.call("t", category="c") for _ in range(3)], connection=connection)
+            await transaction.rollback()
+            assert await queue.get_tasks([first, *many]) == [None] * 4
+            second = await queue.add("t", category="c", idempotency_key="i")
+            assert second != first, "the key went with the transaction"
+        await connection.close()
 
 
 async def test_no_server_is_an_error_at_once() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from gobstopper_tasks import (
     Unsupported,
     current_task,
 )
+from gobstopper_tasks import _adding as adding_module
 
 
 def sums(queue: TaskQueue) -> list[int]:
@@ -239,8 +241,6 @@ def test_current_task_is_for_tasks() -> None:
 
 
 async def test_context_variables_of_one_task_do_not_reach_the_next() -> None:
-    import contextvars
-
     variable = contextvars.ContextVar("variable", default="fresh")
     async with TaskQueue("memory://") as queue:
 
@@ -329,3 +329,62 @@ async def test_memory_has_its_limits() -> None:
             await queue.sql("SELECT 1")
         with pytest.raises(ValueError, match="TaskStatus"):
             await queue.query(status="odd")
+
+
+async def test_a_tick_is_not_lost_because_the_store_is_away_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(adding_module, "_TICK_PAUSES", (0.01, 0.01, 0.01))
+    async with TaskQueue("memory://", mode="manual") as queue:
+        sums(queue)
+        engine = await queue._ready()
+        real, failures = engine.enqueue, [TaskStoreUnavailable("away")] * 2
+
+        async def enqueue(*args):
+            if failures:
+                raise failures.pop()
+            return await real(*args)
+
+        monkeypatch.setattr(engine, "enqueue", enqueue)
+        entry = queue.schedule("add_up", "0 0 1 1 *", args={"a": 1})
+        await queue._fire(entry, 60.0)
+        await queue._fire(entry, 60.0)  # another process of the fleet, for the same tick
+        while not (await queue.stats()):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        assert await queue.stats() == {"default": {"pending": 1}}
+        failures += [TaskStoreUnavailable("away")] * 10
+        await queue._fire(entry, 120.0)
+        while not any(record.levelno == logging.ERROR for record in caplog.records):
+            await asyncio.sleep(0.005)
+        monkeypatch.setattr(engine, "enqueue", real)
+        monkeypatch.setattr(engine, "enqueue", None)  # a bug
+        await queue._fire(entry, 180.0)
+        assert "TypeError" in caplog.text, "it is logged, and the schedule goes on"
+
+
+async def test_what_a_hook_sets_around_a_run_is_seen_in_the_task() -> None:
+    span = contextvars.ContextVar("span", default="none")
+
+    class Spans(Hook):
+        @contextmanager
+        def running(self, task):
+            token = span.set(f"span of {task.name}")
+            yield
+            span.reset(token)
+
+    async with TaskQueue("memory://") as queue:
+        queue.add_hook(Spans())
+
+        @queue.task("coroutine")
+        async def coroutine() -> str:
+            return span.get()
+
+        @queue.task("thread")
+        def thread() -> str:
+            return span.get()
+
+        await queue.start_workers("default", 2)
+        for name in ("coroutine", "thread"):
+            assert await queue.result(await queue.add(name), 5) == f"span of {name}"
+    assert span.get() == "none"

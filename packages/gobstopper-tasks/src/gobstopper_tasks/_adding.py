@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,12 +13,14 @@ from ._working import Working
 from .calls import Call, Chain, Delay, Group, Options, gathered, make_spec
 from .context import running_task
 from .cron import CronEntry
-from .errors import TaskError
+from .errors import TaskError, TaskStoreUnavailable
 from .hooks import trace_of
 from .ids import derived_id
 from .task import TaskPriority, TaskSpec
 
 log = logging.getLogger("gobstopper.tasks")
+
+_TICK_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to add the task of a cron tick
 
 
 class Adding(Working):
@@ -127,14 +130,32 @@ class Adding(Working):
         return [answer.id for answer in answers]
 
     async def _fire(self, entry: CronEntry, tick: float) -> None:
+        id_ = derived_id("cron", entry.key, f"{tick:.0f}")
+        if not await self._add_tick(entry, id_, log.warning):
+            self._spawn(self._fire_again(entry, id_))
+
+    async def _fire_again(self, entry: CronEntry, id_: str) -> None:
+        # The id is the tick's own, so that trying again, here and in all other processes, makes one task of it.
+        for attempt, pause in enumerate(_TICK_PAUSES, 1):
+            await asyncio.sleep(pause)
+            if await self._add_tick(entry, id_, log.error if attempt == len(_TICK_PAUSES) else log.debug):
+                return
+
+    async def _add_tick(self, entry: CronEntry, id_: str, say: Callable[..., None]) -> bool:
+        """False if the store was away: another attempt may do better."""
         try:
-            id_ = derived_id("cron", entry.key, f"{tick:.0f}")
             category = None if entry.task in self.registry else "default"
             spec = make_spec(self.registry, entry.task, entry.args, {}, Options(category, id=id_))
             spec.headers = {"cron": entry.key}
             await self._add((spec,))
+        except TaskStoreUnavailable as error:
+            say("cron %s: the tick could not be added: %s", entry.key, error)
+            return False
         except TaskError as error:
             log.error("cron %s: the tick could not be added: %s", entry.key, error)
+        except Exception:  # the schedule has to go on, whatever went wrong with one tick
+            log.exception("cron %s: the tick could not be added", entry.key)
+        return True
 
 
 def _guarded(function: Callable[..., Any], *args: Any) -> None:
