@@ -218,3 +218,20 @@ def test_a_clock_that_is_set_back_shuts_nobody_out() -> None:
     assert not decision.allowed
     assert decision.retry_after <= 1.0
     assert gcra(arrival, 101.0, rate)[1].allowed
+
+
+def test_a_key_that_the_client_chose_takes_little_memory() -> None:
+    seen = []
+
+    class Storage(MemoryRateLimitStorage):
+        def hit(self, key: str, rate: Rate) -> Decision:
+            seen.append(key)
+            return super().hit(key, rate)
+
+    middleware = RateLimitMiddleware(limit=1, key=lambda request: request.headers["x-api-key"], storage=Storage())
+    with TestClient(Site(middleware)) as client:
+        for key in ("x" * 60_000, "x" * 59_999, "y" * 129):
+            assert client.get("/", headers={"x-api-key": key}).status == 200
+            assert client.get("/", headers={"x-api-key": key}).status == 429
+    assert max(map(len, seen)) < 100
+    assert len(set(seen)) == 3

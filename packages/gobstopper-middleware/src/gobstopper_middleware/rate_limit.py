@@ -8,6 +8,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple, Protocol
 
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger("gobstopper.rate_limit")
+
+_LONGEST_KEY = 128
+"""Characters; of a longer key the hash is used."""
 
 _STORE_TIMEOUT = 1.0
 """Seconds that a store gets: one that is down must not hold up everybody."""
@@ -166,7 +170,8 @@ class RateLimitMiddleware(Standalone):
         limit: Requests within `period`, on the average.
         period: Seconds.
         burst: Requests that may come at once. Default: `limit`.
-        key: Who is asking: from the request (or WebSocket) to text, `None` to let it pass. Default: `client_key`.
+        key: Who is asking: from the request (or WebSocket) to text, `None` to let it pass; of a long text the hash
+            counts. Default: `client_key`.
         storage: Default: `MemoryRateLimitStorage()`.
         name: Of the policy; limits with different names do not count each other's requests.
         exempt: Exact paths that are not counted.
@@ -239,8 +244,10 @@ class RateLimitMiddleware(Standalone):
         await next_handler(websocket)
 
     async def _hit(self, key: str) -> Decision:
+        # A key may be a header that the client chose: a store is bounded by the number of keys, so they are short.
+        short = key if len(key) <= _LONGEST_KEY else f"sha256:{sha256(key.encode('utf-8', 'replace')).hexdigest()}"
         try:
-            found = self._storage.hit(f"{self._name}:{key}", self._rate)
+            found = self._storage.hit(f"{self._name}:{short}", self._rate)
             if isinstance(found, Decision):
                 return found
             async with asyncio.timeout(_STORE_TIMEOUT):
