@@ -68,6 +68,24 @@ class TestRedis(EngineConformance):
             await store.republish()
             assert await queue.result(id_, 10) == "done"
 
+    async def test_many_at_once_into_a_new_category(
+        self, make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with make_queue() as queue:
+            batches = ([queue.call("t", category="new") for _ in range(150)] for _ in range(4))
+            await asyncio.gather(*(queue.add_many(batch) for batch in batches))
+        assert "published only when" not in caplog.text
+
+    async def test_idempotency_keys_live_as_long_as_their_tasks(self, make_queue: MakeQueue) -> None:
+        async with make_queue(retention=1.0) as queue:
+            waiting = await queue.add("t", category="c", idempotency_key="waits", delay=60)
+            gone = await queue.add("t", category="c", idempotency_key="gone")
+            await queue.cancel(gone)
+            await asyncio.sleep(1.2)
+            await queue._engine.store.clean()
+            assert await queue.add("t", category="c", idempotency_key="waits") == waiting
+            assert await queue.add("t", category="c", idempotency_key="gone") != gone
+
 
 async def test_no_server_is_an_error_at_once() -> None:
     begun = time.monotonic()

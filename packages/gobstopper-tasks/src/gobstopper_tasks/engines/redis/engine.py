@@ -63,6 +63,33 @@ class Tickets(Worker[None]):
         scope.cancel("closing")
 
 
+class Publisher:
+    """Keeps a queue open for publishing: streaq's connection belongs to the task that opened it."""
+
+    def __init__(self, tickets: Tickets) -> None:
+        self.tickets = tickets
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self._keep())
+        for outcome in (self.ready, self.task):  # whoever publishes is told; nobody may be waiting
+            outcome.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+
+    async def _keep(self) -> None:
+        try:
+            async with self.tickets:
+                self.ready.set_result(None)
+                await self.tickets.stopping.wait()
+        except BaseException as error:
+            if not self.ready.done():
+                self.ready.set_exception(error if isinstance(error, Exception) else StreaqError("closed"))
+            raise
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self.tickets.stopping.set()
+        await asyncio.wait((self.task,), timeout=2.0)
+        self.task.cancel()
+
+
 class RedisEngine(RemoteEngine[RedisStore]):
     """Durable on many machines as far as Redis is (set `appendfsync always`), with low latency.
 
@@ -89,7 +116,7 @@ class RedisEngine(RemoteEngine[RedisStore]):
         self._prefix = prefix
         self._lease = lease
         self.store = RedisStore(url, prefix, retention, timeout, self._publish)
-        self._publishers: dict[str, tuple[Tickets, asyncio.Task[None]]] = {}
+        self._publishers: dict[str, Publisher] = {}
 
     async def open(self, registry: Registry) -> None:
         """See `TaskEngine`."""
@@ -117,27 +144,10 @@ class RedisEngine(RemoteEngine[RedisStore]):
 
     async def _publisher(self, category: str) -> Tickets:
         found = self._publishers.get(category)
-        if found is not None and not found[1].done():
-            return found[0]
-        tickets = Tickets(self._url, self._prefix, category, 1, self._lease)
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        async def keep() -> None:
-            # streaq's connection belongs to the task that opened it.
-            try:
-                async with tickets:
-                    ready.set_result(None)
-                    await tickets.stopping.wait()
-            except BaseException as error:
-                if not ready.done():
-                    ready.set_exception(error if isinstance(error, Exception) else StreaqError("closed"))
-                raise
-
-        task = asyncio.create_task(keep())
-        task.add_done_callback(lambda t: None if t.cancelled() else t.exception())
-        self._publishers[category] = (tickets, task)
-        await asyncio.shield(ready)
-        return tickets
+        if found is None or found.task.done():
+            found = self._publishers[category] = Publisher(Tickets(self._url, self._prefix, category, 1, self._lease))
+        await asyncio.shield(found.ready)
+        return found.tickets
 
     async def _publish(self, published: list[Ticket]) -> None:
         by_category: dict[str, list[Ticket]] = {}
@@ -168,10 +178,8 @@ class RedisEngine(RemoteEngine[RedisStore]):
         await self._serve(asyncio.ensure_future(worker.run_async()), worker.stopping.set)
 
     async def _disconnect(self) -> None:
-        for tickets, task in self._publishers.values():
-            tickets.stopping.set()
-            await asyncio.wait((task,), timeout=2.0)
-            task.cancel()
+        for publisher in self._publishers.values():
+            await publisher.close()
         self._publishers.clear()
 
     async def sql(self, statement: str, parameters: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
