@@ -117,7 +117,7 @@ async def test_who_is_alone_and_gives_up_lets_the_next_go() -> None:
 async def test_a_batch_that_takes_too_long_ends() -> None:
     store = Store()
     store.gate.clear()
-    batches: Batches[int] = Batches(store.run, timeout=0.01)
+    batches: Batches[int] = Batches(store.run, timeout=lambda: 0.01)
     tasks = [asyncio.create_task(batches.call(number)) for number in range(3)]
     for task in tasks[1:]:
         with pytest.raises(TimeoutError):

@@ -22,7 +22,7 @@ class Batches(Generic[_Call]):
             whoever made the call.
         size: Calls in one batch.
         open_at_most: Batches at the same time.
-        timeout: Seconds that a batch may take.
+        timeout: Gives the seconds that a batch of several may take; who is alone has a time-out of its own.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Batches(Generic[_Call]):
         *,
         size: int = 64,
         open_at_most: int = 4,
-        timeout: float | None = None,
+        timeout: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._run = run
         self._size = size
@@ -83,7 +83,7 @@ class Batches(Generic[_Call]):
     async def _together(self, queue: _Queue[_Call], batch: list[tuple[_Call, asyncio.Future[Any]]]) -> None:
         results: Sequence[Any]
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout()):
                 results = await self._run([call for call, _ in batch])
         except Exception as error:  # noqa: BLE001 - raised where the calls were made
             results = [error] * len(batch)

@@ -90,8 +90,8 @@ class AsyncRedisSessionStorage(SessionStorage):
         self._touch: Callable[..., Awaitable[Any]] = client.register_script(_TOUCH)
         # The keys of a cluster lie on different servers: there each call goes alone.
         size = 1 if hasattr(client, "keyslot") else _TOGETHER
-        self._reads: Batches[str] = Batches(self._read_all, size=size, timeout=self.timeout)
-        self._writes: Batches[_Write] = Batches(self._replace_all, size=size, timeout=self.timeout)
+        self._reads: Batches[str] = Batches(self._read_all, size=size, timeout=lambda: self.timeout)
+        self._writes: Batches[_Write] = Batches(self._replace_all, size=size, timeout=lambda: self.timeout)
 
     async def read(self, key: str) -> Record | None:
         """See `SessionStorage`."""
