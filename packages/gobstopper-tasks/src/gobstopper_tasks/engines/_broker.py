@@ -24,33 +24,33 @@ _ADDED = int(Kind.ADDED)
 
 
 class Addition:
-    """The `Entry` of added tasks. Most of all entries are of this kind, and a closure for each would cost more."""
+    """The `Entry` of added tasks. Most of all entries are of this kind, and closures for each would cost more."""
 
-    __slots__ = ("_added", "_answers", "_broker", "_records", "event")
+    __slots__ = ("_added", "_answers", "_broker", "_records", "events")
 
     optional = False
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self._broker: Broker | None = None  # until `set`: the last entry of a call speaks for all of them
-
-    def set(self, broker: Broker, records: list[Record], answers: list[Enqueued], added: Added) -> None:
-        """Speak for these."""
-        self._broker, self._records, self._answers, self._added = broker, records, answers, added
+    def __init__(
+        self, broker: Broker, events: list[Event], records: list[Record], answers: list[Enqueued], added: Added
+    ) -> None:
+        self._broker = broker
+        self.events: Sequence[Event] = events
+        self._records = records
+        self._answers = answers
+        self._added = added
 
     def done(self) -> None:
         """See `Entry`."""
-        if self._broker is not None:
-            self._broker.admitted(self._records)
-            self._added(self._answers)
+        self._broker.admitted(self._records)
+        self._added(self._answers)
 
     def failed(self, error: BaseException) -> None:
         """See `Entry`."""
-        if self._broker is not None:
-            self._broker.refused(self._records)
-            refusal = TaskStoreUnavailable(f"the task journal cannot be written: {error}")
-            refusal.__cause__ = error
-            self._added(refusal)
+        for record in self._records:
+            self._broker.ledger.release(record)
+        refusal = TaskStoreUnavailable(f"the task journal cannot be written: {error}")
+        refusal.__cause__ = error
+        self._added(refusal)
 
 
 class Broker(Dispatcher):
@@ -63,24 +63,19 @@ class Broker(Dispatcher):
         if self._failed_at is not None and self._loop.time() < self._failed_at + AFTER_FAILURE:
             added(TaskStoreUnavailable(f"the task journal cannot be written: {self._failure}"))
             return
-        ledger, queue, now = self.ledger, self._queue, time.time()
+        ledger, now = self.ledger, time.time()
         answers: list[Enqueued] = []
-        last: Addition | None = None
         records: list[Record] = []
+        events: list[Event] = []
         for spec, text in zip(specs, texts, strict=True):
-            id = spec.id
-            if (known := ledger.known(spec)) is not None:
+            if (known := ledger.known(spec)) is None:
+                records.append(ledger.reserve(spec))
+                events.append(Event(_ADDED, now, spec.id, text))
+                answers.append(Enqueued(spec.id))
+            else:
                 answers.append(Enqueued(known, created=False))
-                continue
-            records.append(ledger.reserve(spec))
-            answers.append(Enqueued(id))
-            last = Addition(Event(_ADDED, now, id, text))
-            queue.append(last)
-        if last is None:
-            # The one that stands for it may still be on its way into the journal: answer after it.
-            last = Addition(Event(NO_ROW, now, "", None))
-            queue.append(last)
-        last.set(self, records, answers, added)
+        # Without any event it waits all the same: the one that stands for it may still be on its way into the journal.
+        self._queue.append(Addition(self, events, records, answers, added))
         if not self._kicked and not self._writing:
             self._kick_soon()
 
@@ -96,11 +91,6 @@ class Broker(Dispatcher):
                 self._arm()
             if spec.after and ledger.hopeless(record):
                 self._cancel_waiting(record, "a task it comes after did not succeed")
-
-    def refused(self, records: list[Record]) -> None:
-        """They could not be stored."""
-        for record in records:
-            self.ledger.release(record)
 
     async def add_checked(self, specs: Sequence[TaskSpec], texts: Sequence[str], added: Added) -> None:
         """As `add`, for specs that may have been stored before, and ended since: looks into the history first."""

@@ -46,9 +46,9 @@ class Session(Protocol):
 
 
 class Waiting(Protocol):
-    """An event on its way; see `Entry`."""
+    """Events on their way; see `Entry`."""
 
-    event: Event
+    events: Sequence[Event]
 
     @property
     def done(self) -> Callable[[], None] | None:
@@ -67,21 +67,21 @@ class Waiting(Protocol):
 
 
 class Entry:
-    """An event on its way.
+    """Events on their way; without any it marks a place in the queue.
 
     `done` runs once it is durable, `failed` if it cannot be; without `failed` it is tried again.
     """
 
-    __slots__ = ("done", "event", "failed", "optional")
+    __slots__ = ("done", "events", "failed", "optional")
 
     def __init__(
         self,
-        event: Event,
+        events: Sequence[Event],
         done: Callable[[], None] | None = None,
         failed: Callable[[BaseException], None] | None = None,
         optional: bool = False,
     ) -> None:
-        self.event = event
+        self.events = events
         self.done = done
         self.failed = failed
         self.optional = optional
@@ -123,7 +123,7 @@ class Dispatcher:
     def _emit(
         self, kind: int, id: str, data: str | None, done: Callable[[], None] | None = None, **options: Any
     ) -> Entry:
-        entry = Entry(Event(kind, time.time(), id, data), done, **options)
+        entry = Entry(() if kind == NO_ROW else (Event(kind, time.time(), id, data),), done, **options)
         self._queue.append(entry)
         self._kick_soon()
         return entry
@@ -143,11 +143,11 @@ class Dispatcher:
             self._loop.call_later(wait, self._kick)
             return
         if not self._queue:  # nobody writes, but tasks wait: try whether the journal works again
-            self._queue.append(Entry(Event(Kind.PROGRESS, time.time(), "", None), optional=True))
+            self._queue.append(Entry((Event(Kind.PROGRESS, time.time(), "", None),), optional=True))
         batch, self._queue = self._queue, []
         self._unwritten_starts.clear()
         self._writing = True
-        events = [entry.event for entry in batch if entry.event.kind != NO_ROW]
+        events = [event for entry in batch for event in entry.events]
         self.journal.write(events, lambda error: self._written(batch, error))
 
     def _written(self, batch: list[Waiting], error: BaseException | None) -> None:
@@ -179,7 +179,7 @@ class Dispatcher:
         for entry in batch:
             if entry.failed is not None:
                 entry.failed(error)
-            elif not entry.optional and entry.event.kind != NO_ROW:
+            elif not entry.optional and entry.events:
                 owed.append(entry)
         self._queue = owed + self._queue
 
@@ -335,7 +335,7 @@ class Dispatcher:
             status, text, error, record.attempt, record.started_at, record.session, number, record.progress, record.note
         )
         if (start := self._unwritten_starts.pop(record.spec.id, None)) is not None:
-            start.event = start.event._replace(kind=NO_ROW)  # said by this event too: one row instead of two
+            start.events = ()  # said by this event too: one row instead of two
 
         def done() -> None:
             self._finished(record, status, result, error)
