@@ -183,8 +183,9 @@ async def test_recover(tmp_path: Path) -> None:
         file.seek(20_000)
         file.write(bytes([byte[0] ^ 0xFF]))
     out.clear()
-    assert cli.recover(str(path), out=out) == 0
-    assert "was damaged and is repaired" in out.text
+    assert cli.recover(str(path), out=out) == 1
+    assert "nothing of it could be read" in out.text
+    assert "lost rows     all" in out.text
     assert [file for file in tmp_path.iterdir() if ".damaged-" in file.name]
     with pytest.raises(InvalidTask):
         cli.recover("redis://localhost", out=out)

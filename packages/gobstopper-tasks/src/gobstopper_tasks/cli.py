@@ -252,15 +252,20 @@ def recover(target: str, *, out: Print = print) -> int:
     if not report.damaged:
         out(f"{report.path} is sound: {report.rows_kept} rows")
         return 0
-    out(f"{report.path} was damaged and is repaired.")
-    rows: list[tuple[str, object]] = [("kept rows", report.rows_kept), ("lost rows", report.rows_lost)]
+    unreadable = not (report.rows_kept or report.rows_lost or report.cut_entries)
+    if unreadable:
+        out(f"{report.path} was damaged, and nothing of it could be read: an empty one stands in its place.")
+    else:
+        out(f"{report.path} was damaged and is repaired.")
+    lost = "all" if unreadable else report.rows_lost
+    rows: list[tuple[str, object]] = [("kept rows", report.rows_kept), ("lost rows", lost)]
     if report.cut_at is not None:
         rows.append(("log damaged at byte", report.cut_at))
         rows.append(("cut from the log", f"{report.cut_bytes} bytes, {report.cut_entries} entries"))
     rows += [("damaged copy", copy) for copy in report.copies]
     rows += [("note", note) for note in report.notes]
     out(table(rows, ("WHAT", "VALUE"), width=10_000))
-    return 0
+    return 1 if unreadable else 0
 
 
 def _is_something_else(path: Path) -> bool:
