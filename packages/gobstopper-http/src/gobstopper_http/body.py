@@ -36,8 +36,7 @@ def declared_length(request: Request) -> int | None:
     Raises:
         HTTPException: 400 for one that is no decimal number (the server refuses most of them itself).
     """
-    # Not by `raw_headers`, which keeps the map: nearly always this is the one field that is asked for.
-    value = request.scope.headers.get("content-length")
+    value = request.raw_headers.get("content-length")
     if value is None:
         return None
     if not (value.isascii() and value.isdecimal() and len(value) < 20):

@@ -118,16 +118,20 @@ class Connection(msgspec.Struct, dict=True, eq=False):
     values: tuple[Any, ...] = ()
     route: RouteInfo = _NO_ROUTE
     deadline: float = inf
+    header_map: RawHeaderMap | None = None
 
     if TYPE_CHECKING:
         # Arbitrary attributes (`request.user = …`) are part of the contract; `state` is the typed way.
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
 
-    @lazy
+    @property
     def raw_headers(self) -> RawHeaderMap:
-        """The server's own header map, read from the scope once."""
-        return self.scope.headers
+        """The server's own header map, read from the scope once (each reading copies it)."""
+        found = self.header_map
+        if found is None:
+            found = self.header_map = self.scope.headers
+        return found
 
     @lazy
     def headers(self) -> RequestHeaders:

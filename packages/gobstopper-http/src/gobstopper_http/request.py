@@ -38,6 +38,7 @@ class Request(Connection, dict=True, eq=False):
         path: The path, percent-decoded by the server; below a mount, the rest of it.
         values: The converted path parameters in the order of the pattern.
         route: What is known of the route that matched.
+        header_map: The server's header map, if it was read; see `raw_headers`.
         deadline: Loop time in seconds until which the handler may run; `inf` where no application watches.
         answered: The status that was handed to the server, 0 before that.
         body_taken: Whether the body was read.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gobstopper_http.authority import authority_of
 from gobstopper_http.errors import HTTPException
 from gobstopper_http.response import RedirectResponse, Response
+from gobstopper_http.rsgi import RawHeaderMap
 from gobstopper_routing import Router, SlashPolicy, relative_location
 
 if TYPE_CHECKING:
@@ -82,39 +83,42 @@ class Dispatcher:
         def dispatch(scope: Any, proto: Any) -> Awaitable[None]:
             path = scope.path
             method = scope.method if scope.proto == "http" else WEBSOCKET
-            hosts = scope.headers.get_all("host")
+            headers = scope.headers
+            hosts = headers.get_all("host")
             if (len(hosts) != 1 or hosts[0] not in known) and not is_host(scope, hosts):
-                return self._refuse(scope, proto, method, path, "The Host is missing, doubled or malformed.")
+                return self._refuse(scope, proto, method, path, headers, "The Host is missing, doubled or malformed.")
             endpoint = static(path, nothing).get(method)
             if endpoint is not None:
-                return endpoint(scope, proto, method, path, ())
+                return endpoint(scope, proto, method, path, (), headers)
             head, _, tail = path.rpartition("/")
             if tail:
                 endpoint = tails(head, nothing).get(method)
                 if endpoint is not None and "\ufffd" not in path and "\0" not in path:
-                    return endpoint(scope, proto, method, path, (tail,))
-            return find(scope, proto, method, path)
+                    return endpoint(scope, proto, method, path, (tail,), headers)
+            return find(scope, proto, method, path, headers)
 
         return dispatch
 
-    def find(self, scope: Any, proto: Any, method: str, path: str) -> Awaitable[None]:
+    def find(self, scope: Any, proto: Any, method: str, path: str, headers: RawHeaderMap) -> Awaitable[None]:
         """Everything but the two short cuts: converters, refusals, redirections, mounts."""
         if "\ufffd" in path or "\0" in path:
             # The path arrives decoded; what was no UTF-8 is lost, and a NUL has no business in it.
-            return self._refuse(scope, proto, method, path, "The path is not valid UTF-8 text.")
+            return self._refuse(scope, proto, method, path, headers, "The path is not valid UTF-8 text.")
         found = self._router.match(method, path)
         if not isinstance(found, frozenset):
-            return found[0](scope, proto, method, path, found[1])
+            return found[0](scope, proto, method, path, found[1], headers)
         if not found:
             for prefix, http, websocket in self._mounts:
                 if path == prefix or path.startswith(prefix + "/"):
-                    return (websocket if method == WEBSOCKET else http)(scope, proto, method, path, ())
+                    return (websocket if method == WEBSOCKET else http)(scope, proto, method, path, (), headers)
         unmatched = self._unmatched_websocket if method == WEBSOCKET else self._unmatched
-        return unmatched(scope, proto, method, path, (self.outcome(scope, method, path, found),))
+        return unmatched(scope, proto, method, path, (self.outcome(scope, method, path, found),), headers)
 
-    def _refuse(self, scope: Any, proto: Any, method: str, path: str, reason: str) -> Awaitable[None]:
+    def _refuse(
+        self, scope: Any, proto: Any, method: str, path: str, headers: RawHeaderMap, reason: str
+    ) -> Awaitable[None]:
         unmatched = self._unmatched_websocket if method == WEBSOCKET else self._unmatched
-        return unmatched(scope, proto, method, path, (HTTPException(400, reason),))
+        return unmatched(scope, proto, method, path, (HTTPException(400, reason),), headers)
 
     def _is_host(self, scope: Any, hosts: list[str]) -> bool:
         """Whether the request says properly whom it is for; a good `Host` is remembered and not looked at again."""
@@ -144,7 +148,7 @@ class Dispatcher:
         return HTTPException(405, f"{path} does not take {method}.", allow)
 
 
-async def _not_started(scope: Any, proto: Any, method: str, path: str, values: tuple[Any, ...]) -> None:
+async def _not_started(*_: object) -> None:
     raise RuntimeError("the application was not started: the server must call __rsgi_init__(loop) first")
 
 

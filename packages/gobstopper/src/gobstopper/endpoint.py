@@ -26,8 +26,8 @@ from .sent import SentResponse
 
 __all__ = ["Endpoint", "Plan", "compile_endpoint", "is_async"]
 
-Endpoint: TypeAlias = Callable[[Any, Any, str, str, tuple[Any, ...]], Awaitable[None]]
-"""`endpoint(scope, proto, method, path, values)`."""
+Endpoint: TypeAlias = Callable[[Any, Any, str, str, tuple[Any, ...], Any], Awaitable[None]]
+"""`endpoint(scope, proto, method, path, values, headers)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ def _call(handler: Callable[..., Any], arguments: str, *, inline: bool) -> str:
 
 
 _HEAD = """
-async def endpoint(scope, proto, method, path, values):
-    request = Request(scope, proto, method, path, values, info, clock.now + timeout)
+async def endpoint(scope, proto, method, path, values, headers):
+    request = Request(scope, proto, method, path, values, info, clock.now + timeout, headers)
     set_connection(request)
     task = current_task()
     entries[task] = request

@@ -15,6 +15,8 @@ from gobstopper_http.websocket import WebSocket
 from .context import set_connection
 
 if TYPE_CHECKING:
+    from gobstopper_http.rsgi import RawHeaderMap
+
     from .endpoint import Endpoint
     from .info import EndpointInfo
     from .runtime import Runtime
@@ -78,8 +80,10 @@ def compile_websocket(
     for link in reversed(middleware):
         chain = _linked(link, chain)
 
-    async def endpoint(scope: Any, proto: Any, method: str, path: str, values: tuple[Any, ...]) -> None:
-        websocket = WebSocket(scope, proto, "GET", path, values, info)
+    async def endpoint(
+        scope: Any, proto: Any, method: str, path: str, values: tuple[Any, ...], headers: RawHeaderMap
+    ) -> None:
+        websocket = WebSocket(scope, proto, "GET", path, values, info, header_map=headers)
         set_connection(websocket)
         task = asyncio.current_task()
         runtime.websockets.add(task)
