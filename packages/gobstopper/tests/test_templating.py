@@ -172,9 +172,7 @@ def test_use_rust_without_the_wheel(app: Gobstopper, folder: Path) -> None:
 
 
 def test_flashed_messages(app: Gobstopper, folder: Path) -> None:
-    class Session:
-        def flashed(self) -> list[tuple[str, str]]:
-            return [("info", "hello"), ("error", "<no>")]
+    from gobstopper.sessions import Session
 
     app.init_templates(folder)
 
@@ -182,6 +180,8 @@ def test_flashed_messages(app: Gobstopper, folder: Path) -> None:
     async def index(request: Request) -> str:
         if "with" in request.query:
             request.session = Session()
+            request.session.flash("hello", "info")
+            request.session.flash("<no>", "error")
         return await app.render_template("flashes.html")
 
     with TestClient(app) as client:
