@@ -88,3 +88,22 @@ class Fleet(Suite):
             await other.wait(id_, PATIENCE)
         assert len(log) == 1 + 2 + 80
         await other.close(1.0)
+
+    async def test_closing_gives_back_a_thread_that_looks_up(self, make_queue: MakeQueue, log: Log) -> None:
+        first = register(make_queue(), log)
+        await first.open()
+        durable = Cap.DURABLE in first.caps
+        await first.start_workers("default", 1)
+        id_ = await first.add("blocking")
+        await until(lambda: log)
+        await first.close(0.1)
+        assert log == ["begin", "end"]
+        if not durable:
+            return
+        second = register(make_queue(), log)
+        await second.open()
+        info = await second.get_task(id_)
+        assert info is not None
+        assert info.status in {TaskStatus.PENDING, TaskStatus.RETRYING}
+        assert (info.attempt, info.crashes) == (0, 0)
+        await second.close(1.0)

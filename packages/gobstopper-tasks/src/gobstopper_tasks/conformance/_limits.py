@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from .. import Cap, TaskQueue
-from ._base import PATIENCE, Suite, needs
-from ._tasks import Log
+from ._base import PATIENCE, MakeQueue, Suite, needs
+from ._tasks import Log, register
 
 
 class Limits(Suite):
@@ -65,3 +65,27 @@ class Limits(Suite):
         assert len(times) == 5
         # A bucket of two that fills up in half a second lets the fifth start after three quarters of a second.
         assert times[-1] - times[0] >= 0.6
+
+    async def test_limits_hold_over_the_whole_fleet(self, make_queue: MakeQueue, queue: TaskQueue, log: Log) -> None:
+        needs(queue, Cap.LIMITS)
+        needs(queue, Cap.SHARED)
+        other = register(make_queue(), log)
+        await other.open()
+        for member in (queue, other):
+            member.limit("narrow", concurrency=2)
+            member.limit("rated", rate=3, per=0.5)
+            await member.start_workers("narrow", 4)
+            await member.start_workers("rated", 4)
+        ids = [await queue.add("slow", seconds=0.1, tag=str(n), category="narrow") for n in range(8)]
+        for id_ in ids:
+            await queue.wait(id_, PATIENCE)
+        running = [0]
+        for what, _ in log:
+            running.append(running[-1] + (1 if what == "begin" else -1))
+        assert max(running) == 2
+        ids = [await other.add("add_up", a=n, category="rated") for n in range(9)]
+        infos = [await queue.wait(id_, PATIENCE) for id_ in ids]
+        starts = sorted(info.started_at for info in infos if info and info.started_at)
+        # Three at once, the other six at three in half a second.
+        assert starts[-1] - starts[0] >= 0.8
+        await other.close(1.0)
