@@ -6,225 +6,33 @@ python -m benchmarks middleware --rounds 25 --markdown middleware.md --json midd
 
 The stack is a session on the server, CSRF protection, CORS and, in ours, security headers. Each contender uses its own:
 Starlette has signed cookies and CORS and neither CSRF nor headers, so it does less; Litestar has all but the headers.
-Sessions are in memory, and on Redis too if GOBSTOPPER_TEST_REDIS_URL says where one is.
+Sessions are in memory, and on Redis too if GOBSTOPPER_TEST_REDIS_URL says where one is. Static files are asked of nginx
+too, where it is installed. The report says what was left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
-import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gobstopper_testsupport import free_port
-
 from ._load import Answer, WrongAnswerError, ask, connect, drive
+from ._nginx import nginx, nginx_version
 from ._report import busy, machine, ratios, summary, table, write
 from ._server import Server, StartError, cores, pinned
+from .contenders.stacks import GREETING, REDIS, SIZES, content, files
 
 BASE = "raw RSGI"
 OURS = "Gobstopper"
-GREETING = "Hello, World!"
-FILES = Path(tempfile.gettempdir()) / "gobstopper-benchmark-static"
-SIZES = {"1k.txt": 1024, "100k.txt": 100 * 1024}
-
-
-def content(size: int) -> bytes:
-    """The same bytes at every start, that do not repeat."""
-    return b"".join(hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(size // 64))
-
-
-def files() -> Path:
-    """A folder with the static files."""
-    FILES.mkdir(exist_ok=True)
-    for name, size in SIZES.items():
-        path = FILES / name
-        if not path.exists() or path.stat().st_size != size:
-            path.write_bytes(content(size))
-    return FILES
-
-
-# --- contenders: functions that make an application; `benchmarks.middleware:<name>` makes it when the server asks.
-
-
-def raw_rsgi() -> Any:
-    """No framework: a text, and files from a dict of bytes."""
-    text = [("content-type", "text/html; charset=utf-8")]
-    bodies = {f"/static/{name}": content(size) for name, size in SIZES.items()}
-
-    async def app(scope: Any, proto: Any) -> None:
-        body = bodies.get(scope.path)
-        if body is None:
-            proto.response_str(200, text, GREETING)
-        elif scope.headers.get("if-none-match") == '"raw"':
-            proto.response_empty(304, [("etag", '"raw"')])
-        else:
-            proto.response_bytes(200, [("content-type", "text/plain"), ("etag", '"raw"')], body)
-
-    return app
-
-
-def raw_file() -> Any:
-    """No framework: files by the server's own `response_file`."""
-    files()
-    fields = {
-        f"/static/{name}": [("content-type", "text/plain"), ("content-length", str(size))]
-        for name, size in SIZES.items()
-    }
-
-    async def app(scope: Any, proto: Any) -> None:
-        path = scope.path
-        proto.response_file(200, fields[path], f"{FILES}/{path.rpartition('/')[2]}")
-
-    return app
-
-
-def gobstopper(redis: str | None = None) -> Any:
-    """Ours."""
-    from gobstopper import Gobstopper, Request
-    from gobstopper_middleware import CORSMiddleware, SecurityMiddleware, StaticMiddleware
-    from gobstopper_sessions import AsyncRedisSessionStorage, MemorySessionStorage
-
-    storage = MemorySessionStorage() if redis is None else AsyncRedisSessionStorage(url=redis)
-    app = Gobstopper("benchmark")
-    app.config["ALLOWED_HOSTS"] = ["localhost"]
-    app.add_middleware(StaticMiddleware, priority=110, directory=files())
-    app.add_middleware(SecurityMiddleware, priority=100, session_storage=storage)
-    app.add_middleware(CORSMiddleware, priority=90, allow_origins=["https://friend.example"])
-    numbers = count(1_000_000)
-
-    @app.get("/start")
-    async def start(request: Request) -> str:
-        request.session["user"] = 7
-        return GREETING
-
-    @app.get("/read")
-    async def read(request: Request) -> str:
-        return GREETING
-
-    @app.post("/write")
-    async def writing(request: Request) -> str:
-        request.session["number"] = next(numbers)
-        return GREETING
-
-    return app
-
-
-def starlette() -> Any:
-    """Starlette: cookies that are signed, CORS; it has no CSRF protection."""
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.cors import CORSMiddleware
-    from starlette.middleware.sessions import SessionMiddleware
-    from starlette.requests import Request
-    from starlette.responses import HTMLResponse, Response
-    from starlette.routing import Mount, Route
-    from starlette.staticfiles import StaticFiles
-
-    numbers = count(1_000_000)
-
-    async def start(request: Request) -> Response:
-        request.session["user"] = 7
-        return HTMLResponse(GREETING)
-
-    async def read(request: Request) -> Response:
-        return HTMLResponse(GREETING)
-
-    async def writing(request: Request) -> Response:
-        request.session["number"] = next(numbers)
-        return HTMLResponse(GREETING)
-
-    return Starlette(
-        routes=[
-            Route("/start", start),
-            Route("/read", read),
-            Route("/write", writing, methods=["POST"]),
-            Mount("/static", StaticFiles(directory=files())),
-        ],
-        middleware=[
-            Middleware(SessionMiddleware, secret_key="x" * 32),
-            Middleware(CORSMiddleware, allow_origins=["https://friend.example"]),
-        ],
-    )
-
-
-def litestar(redis: str | None = None) -> Any:
-    """Litestar: a session on the server, CSRF protection, CORS."""
-    from litestar import Litestar, MediaType, Request, get, post
-    from litestar.config.cors import CORSConfig
-    from litestar.config.csrf import CSRFConfig
-    from litestar.middleware.session.server_side import ServerSideSessionConfig
-    from litestar.stores.redis import RedisStore
-
-    numbers = count(1_000_000)
-
-    @get("/start", media_type=MediaType.HTML)
-    async def start(request: Request[Any, Any, Any]) -> str:
-        request.session["user"] = 7
-        return GREETING
-
-    @get("/read", media_type=MediaType.HTML)
-    async def read() -> str:
-        return GREETING
-
-    @post("/write", media_type=MediaType.HTML, status_code=200)
-    async def writing(request: Request[Any, Any, Any]) -> str:
-        request.session["number"] = next(numbers)
-        return GREETING
-
-    return Litestar(
-        [start, read, writing],
-        middleware=[ServerSideSessionConfig().middleware],
-        csrf_config=CSRFConfig(secret="x" * 32),
-        cors_config=CORSConfig(allow_origins=["https://friend.example"]),
-        openapi_config=None,
-        stores={} if redis is None else {"sessions": RedisStore.with_client(redis)},
-    )
-
-
-MAKERS: dict[str, Callable[[], Any]] = {
-    "raw_rsgi": raw_rsgi,
-    "raw_file": raw_file,
-    "gobstopper": gobstopper,
-    "starlette": starlette,
-    "litestar": litestar,
-    "gobstopper_redis": lambda: gobstopper(os.environ[REDIS]),
-    "litestar_redis": lambda: litestar(os.environ[REDIS]),
-}
-
-
-class _Maker:
-    """Makes an application at the first look at it, in the server's process alone."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name in {"__rsgi__", "__rsgi_init__", "__rsgi_del__"}:
-            app = self._made()
-            return getattr(app, name) if name != "__rsgi__" else getattr(app, name, app)
-        raise AttributeError(name)
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._made()(*arguments)
-
-    def _made(self) -> Any:
-        if "_app" not in self.__dict__:
-            self.__dict__["_app"] = self._make()
-        return self.__dict__["_app"]
 
 
 @dataclass(frozen=True)
@@ -239,16 +47,18 @@ class Contender:
 
 STACK = frozenset({"no session", "read", "write"})
 STATIC = frozenset({"static 1k", "static 100k", "static 304"})
+# On Redis, workload by workload: ours against Litestar's.
+ON_REDIS = ("Gobstopper, Redis", "Litestar, Redis")
+TARGET_ON_REDIS = 3.0
 CONTENDERS = [
     Contender(BASE, "raw_rsgi", "rsgi", STACK | STATIC),
     Contender("raw response_file", "raw_file", "rsgi", STATIC - {"static 304"}),
     Contender(OURS, "gobstopper", "rsgi", STACK | STATIC),
     Contender("Starlette", "starlette", "asgi", STACK | STATIC),
     Contender("Litestar", "litestar", "asgi", STACK),
-    Contender("Gobstopper, Redis", "gobstopper_redis", "rsgi", STACK),
-    Contender("Litestar, Redis", "litestar_redis", "asgi", STACK),
+    Contender(ON_REDIS[0], "gobstopper_redis", "rsgi", STACK),
+    Contender(ON_REDIS[1], "litestar_redis", "asgi", STACK),
 ]
-REDIS = "GOBSTOPPER_TEST_REDIS_URL"
 NGINX = "nginx"
 TARGETS = {"read": 0.50, "write": 0.35}
 ABOUT = {
@@ -342,7 +152,7 @@ def main(argv: list[str]) -> int:
         offered: dict[str, frozenset[str]] = {}
         for contender in CONTENDERS:
             if contender.workloads & set(workloads) and (REDIS in os.environ or "redis" not in contender.maker):
-                server = Server(f"benchmarks.middleware:{contender.maker}_app", contender.interface, pair[0])
+                server = Server(f"benchmarks.contenders.stacks:{contender.maker}_app", contender.interface, pair[0])
                 stack.callback(server.stop)
                 try:
                     server.wait()
@@ -350,8 +160,8 @@ def main(argv: list[str]) -> int:
                     print(f"{contender.name} is left out: {error}", file=sys.stderr)
                     continue
                 ports[contender.name], offered[contender.name] = server.port, contender.workloads
-        if shutil.which("nginx") and STATIC & set(workloads):
-            ports[NGINX], offered[NGINX] = stack.enter_context(nginx(pair[0])), STATIC
+        if nginx_version() is not None and STATIC & set(workloads):
+            ports[NGINX], offered[NGINX] = stack.enter_context(nginx(pair[0], files())), STATIC
         stack.enter_context(pinned(pair[1]))
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
@@ -372,7 +182,14 @@ def main(argv: list[str]) -> int:
         for (workload, name), rounds in rates.items()
         if (values := ratios(rounds, rates.get((workload, BASE), {})))
     }
-    report = render(workloads, list(ports), rates, shares, wrong, options, warning)
+    on_redis = {
+        workload: summary(values)["median"]
+        for workload in workloads
+        if (values := ratios(*(rates.get((workload, name), {}) for name in ON_REDIS)))
+    }
+    report = render(
+        workloads, list(ports), rates, shares, on_redis, [*absent(workloads), *told(wrong, warning)], options
+    )
     print(report)
     write(options.markdown, report)
     figures = [
@@ -385,10 +202,32 @@ def main(argv: list[str]) -> int:
         for workload, target in TARGETS.items()
         if (found := shares.get((workload, OURS))) is not None and found["median"] < target
     ]
+    missed += [
+        f"{workload}: {found:.2f} times {ON_REDIS[1]}, the target is {TARGET_ON_REDIS:g}"
+        for workload, found in on_redis.items()
+        if workload in TARGETS and found < TARGET_ON_REDIS
+    ]
     if options.check:
         for line in missed:
             print(f"missed: {line}", file=sys.stderr)
     return 1 if options.check and missed else 0
+
+
+def absent(workloads: list[str]) -> list[str]:
+    """What is not measured here, and why; or the version of what is."""
+    remarks = []
+    if STACK & set(workloads) and REDIS not in os.environ:
+        remarks.append(f"sessions on Redis are left out: {REDIS} is not set")
+    if STATIC & set(workloads):
+        version = nginx_version()
+        remarks.append("nginx is left out: it is not installed" if version is None else f"{version}, one worker")
+    return remarks
+
+
+def told(wrong: dict[tuple[str, str], str], warning: str | None) -> list[str]:
+    """What a reader of the figures has to know."""
+    remarks = [f"not counted: {name}, {workload}: {why}" for (workload, name), why in wrong.items()]
+    return [*remarks, *([warning] if warning else [])]
 
 
 def measure(port: int, workload: str, options: argparse.Namespace, *, own_sessions: bool = False) -> float:
@@ -436,41 +275,14 @@ def drive_each(port: int, texts: list[bytes], start: bytes, seconds: float) -> f
             connection.close()
 
 
-@contextmanager
-def nginx(core: int | None) -> Iterator[int]:
-    """Nginx with one worker on the static files; gives its port."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "nginx.conf")
-        config.write_text(
-            f"daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log;\n"
-            "events { worker_connections 1024; }\n"
-            f"http {{ access_log off; sendfile on; keepalive_requests 1000000; default_type text/plain;\n"
-            f"server {{ listen 127.0.0.1:{port}; location /static/ {{ alias {FILES}/; }} }} }}\n"
-        )
-        with pinned(core):
-            process = subprocess.Popen(["nginx", "-c", str(config), "-p", folder], stderr=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
 def render(
     workloads: list[str],
     names: list[str],
     rates: dict[tuple[str, str], dict[int, float]],
     shares: dict[tuple[str, str], dict[str, Any]],
-    wrong: dict[tuple[str, str], str],
+    on_redis: dict[str, float],
+    remarks: list[str],
     options: argparse.Namespace,
-    warning: str | None,
 ) -> str:
     """The report, in Markdown."""
 
@@ -488,13 +300,18 @@ def render(
         f"one Granian worker, one runtime thread, uvloop, no access log; {options.connections} connections",
         f"{options.rounds} rounds of {options.seconds:g} s, interleaved; sessions in memory where nothing else is said",
         "server and load generator each on a core of their own" if cores() else "nothing pinned: expect noise",
-        *([warning] if warning else []),
-        *(f"not counted: {name}, {workload}: {why}" for (workload, name), why in wrong.items()),
+        *remarks,
     ]
     return "\n".join(
         [
             "Share of raw RSGI: the median, over the rounds, of the ratio within a round.\n",
             table(["", *workloads], [*share, target]),
+            *(
+                f"- {ON_REDIS[0]}, is {found:.1f} times {ON_REDIS[1]}: {workload}"
+                + (f" (target ≥ {TARGET_ON_REDIS:g})" if workload in TARGETS else "")
+                for workload, found in on_redis.items()
+            ),
+            "",
             "Requests per second, for interest only (medians):\n",
             table(["", *workloads], rate),
             *(f"- {workload}: {ABOUT[workload]}" for workload in workloads),
@@ -503,9 +320,3 @@ def render(
             "",
         ]
     )
-
-
-def __getattr__(name: str) -> Any:
-    if name.endswith("_app") and name.removesuffix("_app") in MAKERS:
-        return _Maker(MAKERS[name.removesuffix("_app")])
-    raise AttributeError(name)
