@@ -205,10 +205,9 @@ class CompressionMiddleware:
 
     def _is_worth_it(self, request: Request, response: Response) -> bool:
         headers = response.headers
-        control = _directives(headers)
         # It varies as the whole answer would (RFC 9110 section 15.4.5), of which little is known here.
         if response.status == 304 and response.immediate:
-            return self._with_secrets or not _has_secrets(request, response, control)
+            return self._with_secrets or not _has_secrets(request, response, _directives(headers))
         if isinstance(response, StreamingResponse):
             if response.ends_at_drain:  # server-sent events
                 return False
@@ -216,6 +215,7 @@ class CompressionMiddleware:
             return False
         if response.status in {204, 206, 304} or "content-encoding" in headers or "content-range" in headers:
             return False
+        control = _directives(headers)
         if "no-transform" in control or not self._is_compressible(headers.get("content-type", "")):
             return False
         return self._with_secrets or not _has_secrets(request, response, control)

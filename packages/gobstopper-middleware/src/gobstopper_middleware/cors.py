@@ -120,10 +120,11 @@ class CORSMiddleware(Standalone):
                 headers.setdefault(name, value)
 
     def _fields(self, request: Request) -> list[tuple[str, str]]:
-        origins = request.raw_headers.get_all("origin")
-        if len(origins) != 1:  # of two nobody knows which one a browser goes by
+        raw = request.raw_headers
+        origin = raw.get("origin")
+        # Of two nobody knows which one a browser goes by.
+        if origin is None or len(raw.get_all("origin")) != 1:
             return self._refused
-        origin = origins[0]
         prepared = self._prepared.get(origin)
         if prepared is not None:
             return prepared

@@ -92,8 +92,8 @@ class SecurityHeadersMiddleware(Standalone):
         """Add the fields."""
         fields = self._tls if request.scheme == "https" else self._plain
         # A stream may ask for the nonce when its headers are gone, so it gets one in any case.
-        is_used = "csp_nonce" in request.__dict__ or isinstance(response, StreamingResponse)
-        if self._nonce_in_policy and (self._nonce_always or is_used):
+        is_used = self._nonce_in_policy and ("csp_nonce" in request.__dict__ or isinstance(response, StreamingResponse))
+        if is_used or self._nonce_always:
             fields = self._with_nonce(fields, request.csp_nonce)
             if is_used:
                 response.headers.setdefault("cache-control", "no-cache")
