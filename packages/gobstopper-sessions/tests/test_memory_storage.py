@@ -47,3 +47,21 @@ async def test_a_write_makes_a_session_young() -> None:
 def test_no_room_is_an_error() -> None:
     with pytest.raises(ValueError, match="max_sessions=0"):
         MemorySessionStorage(max_sessions=0)
+
+
+async def test_a_full_store_is_not_searched_for_every_new_session() -> None:
+    class Counting(MemorySessionStorage):
+        purges = 0
+
+        async def purge(self) -> int:
+            self.purges += 1
+            return await super().purge()
+
+    storage = Counting(max_sessions=100)
+    end = time.time() + 600
+    for number in range(1100):
+        await storage.create(f"key {number}", b"{}", end)
+    assert len(storage) == 100
+    assert 1 <= storage.purges <= 110
+    assert await storage.read("key 999") is None
+    assert await storage.read("key 1000") is not None

@@ -15,8 +15,8 @@ class MemorySessionStorage(SessionStorage):
     """Sessions in a dict: gone with the process, and not shared with other workers.
 
     Args:
-        max_sessions: How many are kept. One more drops those that have expired, or else the one that was written
-            longest ago.
+        max_sessions: How many are kept. One more drops the one that was written longest ago; those that have expired
+            are dropped now and then.
     """
 
     timeout: ClassVar[float | None] = None
@@ -25,6 +25,7 @@ class MemorySessionStorage(SessionStorage):
     def __init__(self, max_sessions: int = 10_000) -> None:
         self.max_sessions = check_whole("max_sessions", max_sessions)
         self._records: dict[str, Record] = {}
+        self._until_purge = 0
 
     def __len__(self) -> int:
         return len(self._records)
@@ -35,8 +36,8 @@ class MemorySessionStorage(SessionStorage):
 
     async def create(self, key: str, data: bytes, expires_at: float) -> None:
         """See `SessionStorage`."""
-        if len(self._records) >= self.max_sessions and not await self.purge():
-            del self._records[next(iter(self._records))]
+        if len(self._records) >= self.max_sessions:
+            await self._make_room()
         self._records[key] = Record(data, expires_at)
 
     async def replace(
@@ -67,6 +68,15 @@ class MemorySessionStorage(SessionStorage):
         for key in expired:
             del self._records[key]
         return len(expired)
+
+    async def _make_room(self) -> None:
+        # Looking through all of them for each new one would be slow just when somebody makes very many.
+        self._until_purge -= 1
+        if self._until_purge <= 0:
+            self._until_purge = self.max_sessions // 10
+            if await self.purge():
+                return
+        del self._records[next(iter(self._records))]
 
     def _get(self, key: str) -> Record | None:
         found = self._records.get(key)

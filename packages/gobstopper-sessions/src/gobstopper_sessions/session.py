@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
+
+import msgspec
 
 from .errors import SessionClosedError
 from .ids import new_id
@@ -14,7 +16,7 @@ FLASHES = "_flashes"
 """The key that flashed messages lie under, as lists of category and message."""
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True, gc=False):  # a third of the time of a named tuple
     """Where a session came from.
 
     Attributes:
