@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from spec.wire import fetch
@@ -58,7 +60,66 @@ def test_routing_alone(granian_server: Start) -> None:
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize(("folder", "part"), [("http", "gobstopper_http"), ("routing", "gobstopper_routing")])
+def test_templates_alone(granian_server: Start) -> None:
+    server = granian_server("app:app", cwd=ROOT / "examples" / "templates")
+    assert "<h1>Sweets &amp; Co</h1>" in fetch(server, "/").text
+    assert fetch(server, "/list").text == "<ul>" + "".join(f"<li>SWEET {n}!</li>" for n in range(1, 6)) + "</ul>"
+    assert fetch(server, "/all").text.count("<li>") == 2000
+    assert fetch(server, "/%3Cb%3E").text == "Nothing at /&lt;b&gt;."
+
+
+def test_tasks_alone(granian_server: Start, tmp_path: Path) -> None:
+    where = {"TASKS": str(tmp_path / "tasks.duckdb")}
+    server = granian_server("app:app", cwd=ROOT / "examples" / "tasks", workers=2, env=where)
+    ids = [fetch(server, "/counts/3", "POST").json["id"] for _ in range(4)]
+    done = {"status": "succeeded", "note": "3 of 3", "result": {"counted": 3}}
+    server.wait_for(lambda: all(fetch(server, f"/tasks/{id}").json == done for id in ids), timeout=20)
+    assert fetch(server, "/tasks/none").status == 404
+    assert fetch(server, "/counts/x", "POST").status == 404
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+def test_sessions_alone(granian_server: Start, tmp_path: Path) -> None:
+    where = {"SESSIONS": str(tmp_path / "sessions")}
+    server = granian_server("app:app", cwd=ROOT / "examples" / "sessions", workers=2, env=where)
+    cookie: dict[str, str] = {}
+
+    def ask(path: str) -> Any:
+        answer = fetch(server, path, "POST", headers=cookie)
+        if "set-cookie" in answer.headers:
+            cookie["cookie"] = answer.headers["set-cookie"].partition(";")[0]
+        return answer.json
+
+    assert ask("/basket/fudge")["basket"] == ["fudge"]
+    assert ask("/login/Ada") == {"user": "Ada", "basket": ["fudge"], "messages": ["Welcome, Ada"]}
+    assert ask("/basket/mint") == {"user": "Ada", "basket": ["fudge", "mint"], "messages": []}
+    assert ask("/nowhere")["status"] == 404
+    assert ask("/logout")["user"] is None
+    assert fetch(server, "/", headers=cookie).json == {"user": None, "basket": [], "messages": []}
+
+
+def test_middleware_alone(granian_server: Start) -> None:
+    server = granian_server("app:app", cwd=ROOT / "examples" / "middleware")
+    page = fetch(server, "/", headers={"accept-encoding": "gzip", "origin": "https://friend.example"})
+    assert (page.headers["content-encoding"], page.headers["x-frame-options"]) == ("gzip", "DENY")
+    assert page.headers["access-control-allow-origin"] == "https://friend.example"
+    assert "x-request-id" in page.headers
+    assert fetch(server, "/static/style.css").text == "p { color: crimson }\n"
+    missing = fetch(server, "/nowhere")
+    assert (missing.status, missing.headers["x-content-type-options"]) == (404, "nosniff")
+    assert {fetch(server, "/").status for _ in range(110)} == {200, 429}
+
+
+@pytest.mark.parametrize(
+    ("folder", "part"),
+    [
+        ("http", "gobstopper_http"),
+        ("routing", "gobstopper_routing"),
+        ("templates", "gobstopper_templates"),
+        ("tasks", "gobstopper_tasks"),
+    ],
+)
 def test_a_part_alone_loads_nothing_else_of_ours(folder: str, part: str) -> None:
     source = "import app, sys; print(sorted({name.partition('.')[0] for name in sys.modules if 'gobstopper' in name}))"
     done = subprocess.run(
