@@ -307,3 +307,37 @@ def _client() -> Iterator[None]:
     global CLIENT
     with start() as CLIENT:
         yield
+
+
+@pytest.mark.parametrize("path", ["/closing", "/sync-closing"])
+def test_a_stream_that_is_not_read_is_closed(path: str) -> None:
+    closed = []
+
+    class Source:
+        def __aiter__(self) -> Source:
+            return self
+
+        async def __anext__(self) -> bytes:
+            raise AssertionError
+
+        async def aclose(self) -> None:
+            closed.append(path)
+
+    class SyncSource:
+        def __iter__(self) -> SyncSource:
+            return self
+
+        def __next__(self) -> bytes:
+            raise AssertionError
+
+        def close(self) -> None:
+            closed.append(path)
+
+    async def closing(request: Request) -> Response:
+        return StreamingResponse(Source() if path == "/closing" else SyncSource(), content_type="text/plain")
+
+    site = Site(CompressionMiddleware(), handlers={path: closing})
+    with TestClient(site) as client:
+        response = client.head(path, headers={"accept-encoding": "gzip"})
+        assert response.headers["content-encoding"] == "gzip"
+    assert closed == [path]

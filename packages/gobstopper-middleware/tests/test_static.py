@@ -282,11 +282,11 @@ def test_memory_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(100):
         lookup.find(f"missing {number}")
     assert len(lookup._found) == 2
-    monkeypatch.setattr("gobstopper_middleware.static._HASHES", 2)
+    monkeypatch.setattr("gobstopper_middleware._fingerprints._SIZE", 2)
     middleware = StaticMiddleware(directory=folder)
     for name in ("css/app.css", "index.html", "css/index.html"):
         middleware.url_for(name)
-    assert len(middleware._hashes) == 2
+    assert len(middleware._fingerprints) == 2
 
 
 # --- index and fallback
@@ -300,6 +300,7 @@ def test_index(folder: Path) -> None:
         assert redirect.status == 308
         assert redirect.headers["location"] == "./css/?x=1"
         assert client.get("/static/empty/").status == 404
+        assert client.get("/static/empty").status == 404  # not even whether there is such a folder
         assert client.get("/static/.git").status == 404
         assert client.get("/static//evil.example").status == 404
 
@@ -307,6 +308,7 @@ def test_index(folder: Path) -> None:
 def test_a_redirect_stays_on_this_host(folder: Path) -> None:
     for name in ("http:", "javascript:alert(1)", "evil.example"):
         (folder / name).mkdir()
+        (folder / name / "index.html").write_text("index")
     with start(folder, index=True) as client:
         assert client.get("/static/http:").headers["location"] == "./http%3A/"
         assert client.get("/static/evil.example").headers["location"] == "./evil.example/"

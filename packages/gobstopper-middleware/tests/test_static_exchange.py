@@ -129,14 +129,14 @@ def test_many_who_ask_for_one_hash_keep_one_thread_busy(tmp_path: Path, monkeypa
     (tmp_path / "long.bin").write_bytes(b"x" * 1000)
     static = StaticMiddleware(directory=tmp_path)
     asked, go = [], threading.Event()
-    original = static._hash
+    original = static._fingerprints.of
 
     def slowly(*arguments: Any) -> str | None:
         asked.append(arguments)
         go.wait(30)
         return original(*arguments)
 
-    monkeypatch.setattr(static, "_hash", slowly)
+    monkeypatch.setattr(static._fingerprints, "of", slowly)
     with TestClient(Site(static)) as client, ThreadPoolExecutor(8) as pool:
         wrong = [pool.submit(client.get, f"/static/long.bin?v={number:016x}") for number in range(8)]
         # The application still answers while the file is read.
@@ -144,4 +144,4 @@ def test_many_who_ask_for_one_hash_keep_one_thread_busy(tmp_path: Path, monkeypa
         go.set()
         assert {future.result().headers["cache-control"] for future in wrong} == {"no-cache"}
         assert len(asked) <= 2
-        assert not static._hashing
+        assert not static._fingerprints._running

@@ -85,31 +85,27 @@ class Lookup:
         """Look again the next time."""
         self._found.pop(relative, None)
 
-    def is_directory(self, relative: str) -> bool:
-        """Whether there is a folder at the path that may be looked into."""
-        return is_plain(relative) and self._resolve(relative, stat.S_ISDIR) is not None
-
     def _look(self, relative: str, now: float) -> StaticFile | None:
         if not is_plain(relative):
             return None
-        own = self._resolve(relative, stat.S_ISREG)
+        own = self._resolve(relative)
         if own is None:
             return None
         path, status = own
         variants: dict[str | None, Variant] = {None: Variant(path, None, (status.st_dev, status.st_ino))}
         for encoding, ending in ENCODINGS.items():
-            neighbour = self._resolve(relative + ending, stat.S_ISREG)
+            neighbour = self._resolve(relative + ending)
             # One that is older was made of other content.
             if neighbour is not None and neighbour[1].st_mtime_ns >= status.st_mtime_ns:
                 identity = (neighbour[1].st_dev, neighbour[1].st_ino)
                 variants[encoding] = Variant(neighbour[0], encoding, identity)
         return StaticFile(relative, variants, now)
 
-    def _resolve(self, relative: str, is_kind: object) -> tuple[str, os.stat_result] | None:
+    def _resolve(self, relative: str) -> tuple[str, os.stat_result] | None:
         joined = self._inside + relative
         try:
             status = os.stat(joined)  # noqa: PTH116 - most neighbours are missing, and this is cheapest
-            if not is_kind(status.st_mode):  # type: ignore[operator]
+            if not stat.S_ISREG(status.st_mode):
                 return None
             path = os.path.realpath(joined)
         except (OSError, ValueError):

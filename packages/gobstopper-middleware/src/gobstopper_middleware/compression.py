@@ -7,7 +7,7 @@ import importlib
 import re
 import sys
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol
 
 from gobstopper_http import Request, Response, StreamingResponse
@@ -254,11 +254,43 @@ def _whole(compressor: _Compressor, body: bytes) -> bytes:
 def _streamed(compressor: _Compressor, content: StreamContent) -> StreamContent:
     """The chunks, each of them complete for the reader; sync ones stay sync, since those run in a thread."""
     if isinstance(content, AsyncIterable):
-        return _async_chunks(compressor, content)
-    return _sync_chunks(compressor, content)
+        return _AsyncStream(compressor, content)
+    return _SyncStream(compressor, content)
 
 
-async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | str]) -> AsyncIterator[bytes]:
+class _AsyncStream:
+    """Closes its source even if nobody begins to read: a generator alone would not."""
+
+    def __init__(self, compressor: _Compressor, content: AsyncIterable[bytes | str]) -> None:
+        self._content = content
+        self._chunks = _async_chunks(compressor, content)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+        if (aclose := getattr(self._content, "aclose", None)) is not None:
+            await aclose()
+
+
+class _SyncStream:
+    """The same for sync ones."""
+
+    def __init__(self, compressor: _Compressor, content: Iterable[bytes | str]) -> None:
+        self._content = content
+        self._chunks = _sync_chunks(compressor, content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._chunks.close()
+        if (close := getattr(self._content, "close", None)) is not None:
+            close()
+
+
+async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | str]) -> AsyncGenerator[bytes, None]:
     source = content.__aiter__()
     try:
         async for chunk in source:
@@ -269,7 +301,7 @@ async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | 
             await aclose()
 
 
-def _sync_chunks(compressor: _Compressor, content: Iterable[bytes | str]) -> Iterator[bytes]:
+def _sync_chunks(compressor: _Compressor, content: Iterable[bytes | str]) -> Generator[bytes, None, None]:
     source = iter(content)
     try:
         for chunk in source:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable
-from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import quote
 
 from gobstopper_http import RedirectResponse, Request, Response
 from gobstopper_http.negotiation import best_encoding
 from gobstopper_sessions import SetupContext
 
+from ._fingerprints import Fingerprints
 from ._lookup import Lookup, StaticFile, Variant, is_plain
 from ._options import check_flag, check_number, check_pattern, check_text
 from ._standalone import Next
-from ._static_response import IMMUTABLE, StaticResponse, is_same_version, open_version
+from ._static_response import IMMUTABLE, StaticResponse
 
 __all__ = ["StaticMiddleware"]
 
-_Key: TypeAlias = tuple[str, int, int, int]
-
 _ATTEMPTS = 5
 _VERSION = re.compile(r"v=([0-9a-f]{16})")
-_HASHES = 4096
 _NOT_IN_PREFIX = re.compile(r"[?#%\\\s]|/\.{1,2}(?:/|$)|//")
 
 
@@ -88,8 +82,7 @@ class StaticMiddleware:
         named = immutable is not None and not isinstance(immutable, bool)
         self._immutable = check_pattern("immutable", immutable) if named else None
         self._lookup: Lookup | None = None
-        self._hashes: OrderedDict[_Key, str] = OrderedDict()
-        self._hashing: dict[_Key, asyncio.Future[str | None]] = {}
+        self._fingerprints = Fingerprints()
 
     def setup(self, context: SetupContext) -> None:
         """Find the folder, below the application's root if it is relative."""
@@ -134,7 +127,11 @@ class StaticMiddleware:
             self.lookup.forget(name)
             found = self.lookup.find(name)
             status = _status_of(found.variants[None]) if found is not None else None
-        digest = self._hash(found.variants[None].path, status) if found is not None and status is not None else None
+        digest = (
+            self._fingerprints.of(found.variants[None].path, status)
+            if found is not None and status is not None
+            else None
+        )
         return f"{url}?v={digest}" if digest else url
 
     async def _answer(self, request: Request, next_handler: Next) -> Response:
@@ -143,7 +140,7 @@ class StaticMiddleware:
         if found is None and self._index:
             if not relative or relative.endswith("/"):
                 found = self.lookup.find(relative + "index.html")
-            elif self.lookup.is_directory(relative):
+            elif self.lookup.find(relative + "/index.html") is not None:
                 return _with_slash(request, relative)
         if found is not None and (response := await self._serve(request, found)) is not None:
             return response
@@ -221,41 +218,7 @@ class StaticMiddleware:
                 self.lookup.forget(found.relative)  # the file was exchanged, its neighbour not yet
                 return None
             status = of_plain
-        key = _key(plain.path, status)
-        known = self._hashes.get(key)
-        if known is not None:
-            return known
-        hashing = self._hashing.get(key)
-        if hashing is None:
-            # One thread for all who ask at once: a long file would keep every thread busy.
-            hashing = asyncio.ensure_future(asyncio.to_thread(self._hash, plain.path, status))
-            self._hashing[key] = hashing
-            hashing.add_done_callback(lambda _: self._hashing.pop(key, None))
-        return await asyncio.shield(hashing)
-
-    def _hash(self, path: str, status: os.stat_result) -> str | None:
-        """The hash of one version of a file; `None` if it is another one by now."""
-        key = _key(path, status)
-        known = self._hashes.get(key)
-        if known is not None:
-            return known
-        number = open_version(path, status)
-        if number is None:
-            return None
-        digest = sha256()
-        with open(number, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-            if not is_same_version(os.fstat(number), status):
-                return None
-        self._hashes[key] = found = digest.hexdigest()[:16]
-        while len(self._hashes) > _HASHES:
-            self._hashes.popitem(last=False)
-        return found
-
-
-def _key(path: str, status: os.stat_result) -> _Key:
-    return path, status.st_ino, status.st_mtime_ns, status.st_size
+        return await self._fingerprints.shared(plain.path, status)
 
 
 def _variant_for(request: Request, found: StaticFile) -> Variant:
