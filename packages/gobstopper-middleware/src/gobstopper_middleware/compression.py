@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import re
-import sys
-import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 
 from gobstopper_http import Request, Response, StreamingResponse
 from gobstopper_http.datastructures import Headers
@@ -16,10 +12,11 @@ from gobstopper_http.negotiation import best_encoding
 from gobstopper_http.types import StreamContent
 from gobstopper_sessions import Session
 
+from ._codings import Compressor, available_codings
 from ._options import check_flag, check_number, check_texts
 from ._standalone import Next
 
-__all__ = ["COMPRESSIBLE", "CompressionMiddleware", "available_codings"]
+__all__ = ["COMPRESSIBLE", "CompressionMiddleware"]
 
 COMPRESSIBLE = (
     "text/", "application/json", "application/javascript", "application/xml", "application/manifest+json",
@@ -29,98 +26,7 @@ COMPRESSIBLE = (
 
 _IN_THREAD = 64 * 1024
 
-_WIDE, _WINDOW_LOG = 20, 23
-"""From this level on Zstandard would look back further than the 8 MiB that browsers take (RFC 9659)."""
-
 _DIRECTIVE = re.compile(r'([!#$%&\'*+\-.^_`|~0-9a-z]+)(?:=(?:"[^"]*"|[^",]*))?')
-
-
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
-    def finish(self) -> bytes: ...
-
-
-class _Gzip:
-    def __init__(self, level: int) -> None:
-        self._deflate = zlib.compressobj(level, zlib.DEFLATED, 31)
-
-    def compress(self, data: bytes) -> bytes:
-        return self._deflate.compress(data)
-
-    def flush(self) -> bytes:
-        return self._deflate.flush(zlib.Z_SYNC_FLUSH)
-
-    def finish(self) -> bytes:
-        return self._deflate.flush(zlib.Z_FINISH)
-
-
-class _Brotli:
-    def __init__(self, module: Any, level: int) -> None:
-        self._brotli = module.Compressor(quality=level)
-
-    def compress(self, data: bytes) -> bytes:
-        return bytes(self._brotli.process(data))
-
-    def flush(self) -> bytes:
-        return bytes(self._brotli.flush())
-
-    def finish(self) -> bytes:
-        return bytes(self._brotli.finish())
-
-
-class _Zstandard:
-    def __init__(self, module: Any, level: int) -> None:
-        low, high = module.CompressionParameter.compression_level.bounds()
-        if not low <= level <= high:
-            raise ValueError(f"zstd has the levels {low} to {high}")
-        options = {module.CompressionParameter.compression_level: level}
-        if level >= _WIDE:
-            options[module.CompressionParameter.window_log] = _WINDOW_LOG
-        self._zstd = module.ZstdCompressor(options=options)
-
-    def compress(self, data: bytes) -> bytes:
-        return bytes(self._zstd.compress(data))
-
-    def flush(self) -> bytes:
-        return bytes(self._zstd.flush(self._zstd.FLUSH_BLOCK))
-
-    def finish(self) -> bytes:
-        return bytes(self._zstd.flush())
-
-
-def available_codings() -> dict[str, Callable[[int | None], _Compressor]]:
-    """The codings that can be made here, the best first: `zstd` and `br` if their packages are there, and `gzip`.
-
-    From Python 3.14 on `zstd` is in the standard library.
-    """
-    codings: dict[str, Callable[[int | None], _Compressor]] = {}
-    zstd = _zstd_module()
-    if zstd is not None:
-        codings["zstd"] = lambda level: _Zstandard(zstd, 3 if level is None else level)
-    brotli = _module("brotli")
-    if brotli is not None:
-        codings["br"] = lambda level: _Brotli(brotli, 4 if level is None else level)
-    codings["gzip"] = lambda level: _Gzip(5 if level is None else level)
-    return codings
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        return None
-
-
-def _zstd_module() -> Any:
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-    except ImportError:  # not installed; or a Python that was built without it
-        return None
-    return zstd
 
 
 class CompressionMiddleware:
@@ -247,11 +153,11 @@ def _has_secrets(request: Request, response: Response, control: set[str]) -> boo
     return not varies.isdisjoint({"cookie", "authorization"})
 
 
-def _whole(compressor: _Compressor, body: bytes) -> bytes:
+def _whole(compressor: Compressor, body: bytes) -> bytes:
     return compressor.compress(body) + compressor.finish()
 
 
-def _streamed(compressor: _Compressor, content: StreamContent) -> StreamContent:
+def _streamed(compressor: Compressor, content: StreamContent) -> StreamContent:
     """The chunks, each of them complete for the reader; sync ones stay sync, since those run in a thread."""
     if isinstance(content, AsyncIterable):
         return _AsyncStream(compressor, content)
@@ -261,7 +167,7 @@ def _streamed(compressor: _Compressor, content: StreamContent) -> StreamContent:
 class _AsyncStream:
     """Closes its source even if nobody begins to read: a generator alone would not."""
 
-    def __init__(self, compressor: _Compressor, content: AsyncIterable[bytes | str]) -> None:
+    def __init__(self, compressor: Compressor, content: AsyncIterable[bytes | str]) -> None:
         self._content = content
         self._chunks = _async_chunks(compressor, content)
 
@@ -277,7 +183,7 @@ class _AsyncStream:
 class _SyncStream:
     """The same for sync ones."""
 
-    def __init__(self, compressor: _Compressor, content: Iterable[bytes | str]) -> None:
+    def __init__(self, compressor: Compressor, content: Iterable[bytes | str]) -> None:
         self._content = content
         self._chunks = _sync_chunks(compressor, content)
 
@@ -290,7 +196,7 @@ class _SyncStream:
             close()
 
 
-async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | str]) -> AsyncGenerator[bytes, None]:
+async def _async_chunks(compressor: Compressor, content: AsyncIterable[bytes | str]) -> AsyncGenerator[bytes, None]:
     source = content.__aiter__()
     try:
         async for chunk in source:
@@ -301,7 +207,7 @@ async def _async_chunks(compressor: _Compressor, content: AsyncIterable[bytes | 
             await aclose()
 
 
-def _sync_chunks(compressor: _Compressor, content: Iterable[bytes | str]) -> Generator[bytes, None, None]:
+def _sync_chunks(compressor: Compressor, content: Iterable[bytes | str]) -> Generator[bytes, None, None]:
     source = iter(content)
     try:
         for chunk in source:
@@ -312,7 +218,7 @@ def _sync_chunks(compressor: _Compressor, content: Iterable[bytes | str]) -> Gen
             close()
 
 
-def _piece(compressor: _Compressor, chunk: bytes | str) -> bytes:
+def _piece(compressor: Compressor, chunk: bytes | str) -> bytes:
     if not chunk:
         return b""
     return compressor.compress(chunk.encode() if isinstance(chunk, str) else bytes(chunk)) + compressor.flush()
