@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from gobstopper.cli import main
-from gobstopper.cli.run import granian_command
 from gobstopper.cli.supervisor import supervise
 
 APP = """
@@ -24,6 +23,8 @@ other = 3
 async def user(request, id): return "x"
 app.mount("/sub", Gobstopper("sub"))
 def make(): return Gobstopper("made")
+def fails(): raise LookupError("no settings")
+async def rsgi(scope, proto): ...
 """
 
 
@@ -51,21 +52,54 @@ def test_routes(project: str) -> None:
     [
         ("nope_nope:app", "there is no module 'nope_nope'"),
         ("{}:nope", "has no 'nope'"),
-        ("{}:other", "is a int"),
+        ("{}:nope", "; it has {}:app"),
+        ("{}:app.nope", "has no 'app.nope'"),
+        ("{}:other", "is of type int"),
         ("{}:make", "--factory"),
+        ("{}:rsgi", "not a Gobstopper"),
+        ("{}.py:nope", "the module '{}' has no 'nope'"),
+        (":app", "names no module"),
+        ("", "names no module"),
     ],
 )
 def test_wrong_targets(project: str, target: str, message: str) -> None:
     result = CliRunner().invoke(main, ["routes", target.format(project)])
     assert result.exit_code == 1
-    assert message in result.output
+    assert message.format(project) in result.output
     assert "Traceback" not in result.output
 
 
-def test_an_import_error_inside_the_module_is_shown(project: str) -> None:
+def test_what_a_module_raises_is_shown_from_its_own_code_on(project: str) -> None:
     result = CliRunner().invoke(main, ["routes", f"broken_{project}:app"])
-    assert isinstance(result.exception, ModuleNotFoundError)
-    assert result.exception.name == "not_there_at_all"
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0] == f"Error: the module 'broken_{project}' cannot be imported:"
+    assert lines[2] == "Traceback (most recent call last):"
+    assert f"broken_{project}.py" in lines[3]
+    assert lines[-1] == "ModuleNotFoundError: No module named 'not_there_at_all'"
+
+
+def test_what_a_factory_raises_is_shown(project: str) -> None:
+    result = CliRunner().invoke(main, ["routes", "--factory", f"{project}:fails"])
+    assert result.exit_code == 1
+    assert f"the factory {project}:fails failed:" in result.output
+    assert f"{project}.py" in result.output.splitlines()[3]
+    assert "LookupError: no settings" in result.output
+
+
+def test_a_file_name_is_a_target(project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (f"{project}.py", f"./{project}.py", f"{project}.py:app"):
+        assert "/users/<int:id>" in CliRunner().invoke(main, ["routes", name]).output
+    package = tmp_path / f"in_{project}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "site.py").write_text("from gobstopper import Gobstopper\nsite = Gobstopper(__name__)\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    target = f"{package / 'site.py'}:site"
+    assert CliRunner().invoke(main, ["routes", target]).output == "no routes\n"
+    assert f"in_{project}.site" in sys.modules
 
 
 def test_doctor() -> None:
@@ -79,18 +113,6 @@ def test_debug_is_refused_beyond_loopback() -> None:
     result = CliRunner().invoke(main, ["run", "app:app", "--debug", "--host", "0.0.0.0"])
     assert result.exit_code == 2
     assert "others can reach" in result.output
-
-
-def test_granian_command() -> None:
-    command = granian_command("m:a", host="::1", port=80, workers=3, reload=False, factory=True, kill_timeout=9)
-    text = " ".join(command)
-    for part in ("--interface rsgi", "--host ::1", "--port 80", "--workers 3", "--respawn-failed-workers", "--factory",
-                 "--workers-kill-timeout 9", "--no-access-log"):  # fmt: skip
-        assert part in text
-    assert command[-1] == "m:a"
-    reloading = granian_command("m:a", host="h", port=1, workers=1, reload=True, factory=False, kill_timeout=9)
-    assert "--reload" in reloading
-    assert "--respawn-failed-workers" not in reloading
 
 
 def _supervise(child: str, *, settled: float) -> subprocess.Popen[str]:

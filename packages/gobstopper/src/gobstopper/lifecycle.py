@@ -59,6 +59,7 @@ class Lifecycle:
             raise
         if not nested:
             self._chain_signals(loop)
+            loop.call_soon(self._check_tasks, loop)
 
     def _compile(self, loop: asyncio.AbstractEventLoop) -> None:
         # Not needed to register: a third of the import of the package.
@@ -79,6 +80,16 @@ class Lifecycle:
             app.logger.info(note)
         runtime.deadlines.pin()
         self.runtime = runtime
+
+    def _check_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Notice `granian --task-impl rust`: all requests share one stand-in for a task, which cannot be cancelled."""
+        try:
+            asyncio.all_tasks(loop)
+        except RuntimeError:  # the stand-in is registered with asyncio, and was never made a task of this loop
+            self._app.logger.error(
+                "the server runs with --task-impl rust (or GRANIAN_TASK_IMPL): no time-out of a handler works, and a "
+                "client that leaves stops nothing; start it without, or with `gobstopper run`"
+            )
 
     def _chain_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin draining at SIGTERM and SIGINT, and then do what the handler in place does.
