@@ -143,3 +143,17 @@ async def test_a_task_that_kills_its_worker_becomes_a_dead_letter(queue: TaskQue
     assert await queue.result(harmless, 20) == 1
     worker.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.end) == 0
+
+
+async def test_what_was_cancelled_before_its_worker_died_does_not_run_again(queue: TaskQueue, target: str) -> None:
+    worker = await asyncio.to_thread(Worker, target)
+    id_ = await queue.add("nap", seconds=600)
+    await asyncio.to_thread(worker.until, "begin")
+    worker.process.send_signal(signal.SIGSTOP)  # it hears nothing any more
+    assert await queue.cancel(id_) == 1
+    worker.process.kill()
+    await asyncio.to_thread(worker.end)
+    await queue.start_workers("default", 1)
+    info = await queue.wait(id_, 40)
+    assert info is not None
+    assert (info.status, info.result) == ("cancelled", None)

@@ -103,6 +103,20 @@ class TestPostgres(EngineConformance):
             assert ended == [1]
             assert await queue.get_task_status(second) == "pending", "what was acknowledged is there"
 
+    async def test_keys_that_never_hold_still_are_an_error(
+        self, make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with make_queue() as queue:
+            await queue.add("t", category="c", unique_key="k")
+
+            async def never(session: Any, specs: Any) -> dict[str, str]:
+                return {}
+
+            monkeypatch.setattr(queue._engine.store, "_known", never)
+            with pytest.raises(TaskStoreUnavailable, match="change hands"):
+                await queue.add_many([queue.call("t", category="c"), queue.call("t", category="c", unique_key="k")])
+            assert (await queue.stats())["c"] == {"pending": 1}, "all or none"
+
     async def test_a_server_that_is_full_or_in_the_way_is_unavailable(self, make_queue: MakeQueue) -> None:
         async with make_queue(pool_size=1, timeout=0.3) as queue:
             store = queue._engine.store

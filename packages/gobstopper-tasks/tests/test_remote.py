@@ -14,6 +14,7 @@ from gobstopper_tasks import TaskQueue, TaskStoreClosed, TaskStoreUnavailable
 from gobstopper_tasks.conformance import Log, register, until
 from gobstopper_tasks.engines._coalescer import Coalescer
 from gobstopper_tasks.task import Enqueued, TaskSpec
+from gobstopper_testsupport import PostgresServer, RedisServer
 
 numbers = itertools.count()
 
@@ -109,6 +110,61 @@ async def test_what_a_limit_holds_back_is_given_back_at_the_end(queue: TaskQueue
     infos = await queue.get_tasks([first, second])
     assert [info and (info.status, info.attempt) for info in infos] == [("pending", 0), ("pending", 0)]
     assert log == [("begin", "first"), ("end", "first")]
+
+
+async def test_a_ticket_that_could_not_begin_is_delivered_again(
+    queue: TaskQueue, log: Log, category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: Any = queue._engine.store
+    begin, failures = store.begin, [TaskStoreUnavailable("away"), RuntimeError("a bug")]
+
+    async def away(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await begin(*args)
+
+    monkeypatch.setattr(store, "begin", away)
+    await queue.start_workers(category, 1)
+    assert await queue.result(await queue.add("add_up", a=1, category=category), 20) == 1
+    assert not failures
+    assert log == [("add_up", 1, 0)]
+
+
+async def test_cancelling_the_claim_loop_gives_back_what_it_runs(queue: TaskQueue, log: Log, category: str) -> None:
+    engine: Any = queue._engine
+    serving = asyncio.create_task(engine.run(category, 1, queue._runner))
+    id_ = await queue.add("slow", tag="x", category=category)
+    await until(lambda: log)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    await until(lambda: len(log) == 2)
+    for _ in range(200):
+        info = await queue.get_task(id_)
+        assert info is not None
+        if info.status == "pending":
+            break
+        await asyncio.sleep(0.02)
+    assert (info.status, info.attempt, info.crashes) == ("pending", 0, 0)
+
+
+@pytest.mark.parametrize("make", [PostgresServer, RedisServer])
+async def test_closing_without_a_server_comes_to_an_end(make: type[PostgresServer | RedisServer], log: Log) -> None:
+    server = make()
+    try:
+        await asyncio.to_thread(server.start)
+        queue = register(TaskQueue(server.url, lease=3.0), log)
+        await queue.open()
+        await queue.start_workers("default", 1)
+        await queue.add("slow")
+        await until(lambda: log)
+        await asyncio.to_thread(server.kill)
+        begun = time.monotonic()
+        await queue.close(0.1)
+        assert time.monotonic() - begun < 40
+        assert [what for what, _ in log] == ["begin", "end"]
+    finally:
+        await asyncio.to_thread(server.remove)
 
 
 # -- the coalescer alone

@@ -50,6 +50,7 @@ class RemoteEngine(ABC, Generic[S]):
         self._waiters: dict[str, set[asyncio.Future[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[asyncio.Future[Any], Callable[[], None]] = {}
+        self._settling: set[asyncio.Task[None]] = set()
         self._cron: CronLoop | None = None
         self._closing = False
         self._coalescer = Coalescer(lambda specs: self.store.add(specs, None))
@@ -74,8 +75,8 @@ class RemoteEngine(ABC, Generic[S]):
         for stop in self._runs.values():
             stop()
         await self._wind_down(grace)
-        if self._runs:
-            await asyncio.wait(set(self._runs), timeout=3.0)
+        if ending := {*self._runs, *self._settling}:
+            await asyncio.wait(ending, timeout=3.0)
         await self._coalescer.close()
         await self._disconnect()
         await self.store.close()
@@ -116,13 +117,15 @@ class RemoteEngine(ABC, Generic[S]):
 
     # -- running
 
-    async def _serve(self, work: asyncio.Future[Any], stop: Callable[[], None]) -> None:
-        """Wait for the server's own loop over tickets; `stop` asks it to end."""
+    async def _serve(self, work: asyncio.Future[Any], stop: Callable[[], None], mine: set[Running]) -> None:
+        """Wait for the server's own loop over tickets; `stop` asks it to end, `mine` is what it runs."""
         self._runs[work] = stop
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             stop()
+            for running in list(mine):  # the loop would wait for their end
+                running.give_back()
             await asyncio.wait((work,), timeout=7.0)
             raise
         except self.away as error:
@@ -132,8 +135,8 @@ class RemoteEngine(ABC, Generic[S]):
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
-    async def _deliver(self, ticket: str, handler: Handler) -> None:
-        """Run a ticket to its end. Cancelling this gives the task back."""
+    async def _deliver(self, ticket: str, handler: Handler, mine: set[Running]) -> None:
+        """Run a ticket to its end. Cancelling this gives the task back. `mine` holds what runs."""
         id_, _, number = ticket.partition("/")
         begun = await self.store.begin(id_, int(number), self.session, limits_of(self._registry))
         while begun.wait is not None:
@@ -155,16 +158,23 @@ class RemoteEngine(ABC, Generic[S]):
         running = handler.start(claim, finished)
         if not ended.done():
             self._running[id_] = running
+            mine.add(running)
         if begun.cancelled:
             running.cancel()
+        # Apart, for whoever cancels this cancels every await in it: the outcome has to reach the store all the same.
+        settling = asyncio.create_task(self._settle(claim, ended))
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
         try:
-            outcome = await asyncio.shield(ended)
+            await asyncio.shield(settling)
         except asyncio.CancelledError:
             running.give_back()
-            outcome = await ended
-        return await self._settle(claim, outcome)
+            raise
+        finally:
+            mine.discard(running)
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+    async def _settle(self, claim: Claim, ended: asyncio.Future[Outcome]) -> None:
+        outcome = await ended
         # The outcome is all there is of the run: while the store is away it is kept, and told when it is back.
         pause = 0.05
         while True:
@@ -192,6 +202,7 @@ class RemoteEngine(ABC, Generic[S]):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._cron = None
 
     # -- notifications
 

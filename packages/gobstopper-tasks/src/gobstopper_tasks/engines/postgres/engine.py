@@ -16,7 +16,7 @@ from pgqueuer.domain import models, types
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
-from ...engine import Cap, Fire, Handler
+from ...engine import Cap, Fire, Handler, Running
 from .._remote import RemoteEngine
 from .links import CHANNEL
 from .store import PostgresStore
@@ -116,10 +116,11 @@ class PostgresEngine(RemoteEngine[PostgresStore]):
         connection = await self.store.connect()
         manager = Slots(Queries(AsyncpgDriver(connection)))
         manager.slots = concurrency
+        mine: set[Running] = set()
 
         async def ticket(job: models.Job) -> None:
             try:
-                await self._deliver((job.payload or b"").decode(), handler)
+                await self._deliver((job.payload or b"").decode(), handler, mine)
             except Exception as error:  # a job that fails is deleted, but its task must not be lost
                 log.warning("ticket %s is delivered again: %s", job.payload, error)
                 raise RetryRequested(timedelta(seconds=1), str(error)) from error
@@ -131,7 +132,7 @@ class PostgresEngine(RemoteEngine[PostgresStore]):
             heartbeat_timeout=timedelta(seconds=self._lease),
         )
         try:
-            await self._serve(asyncio.ensure_future(work), manager.shutdown.set)
+            await self._serve(asyncio.ensure_future(work), manager.shutdown.set, mine)
         finally:
             try:
                 await _close(connection)

@@ -279,7 +279,7 @@ class PostgresStore:
                 try:
                     prepared = await connection.prepare(statement)
                     rows = await prepared.fetch(*parameters)
-                except asyncpg.PostgresConnectionError:
+                except (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError):
                     raise
                 except (asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresSyntaxError) as error:
                     raise InvalidTask(

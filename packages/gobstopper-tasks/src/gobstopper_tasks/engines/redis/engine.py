@@ -14,7 +14,7 @@ from coredis.exceptions import RedisError
 from redis.exceptions import RedisError as RedisPyError
 from streaq import StreaqError, StreaqRetry, Worker
 
-from ...engine import Cap, Fire, Handler
+from ...engine import Cap, Fire, Handler, Running
 from ...errors import TaskStoreUnavailable, Unsupported
 from ...registry import Registry
 from ...task import TaskPriority
@@ -174,8 +174,9 @@ class RedisEngine(RemoteEngine[RedisStore]):
     async def run(self, category: str, concurrency: int, handler: Handler) -> None:
         """See `TaskEngine`. Raises `TaskStoreUnavailable` when the connection is lost: call it again."""
         worker = Tickets(self._url, self._prefix, category, concurrency, self._lease)
-        worker.handler = lambda ticket: self._deliver(ticket, handler)
-        await self._serve(asyncio.ensure_future(worker.run_async()), worker.stopping.set)
+        mine: set[Running] = set()
+        worker.handler = lambda ticket: self._deliver(ticket, handler, mine)
+        await self._serve(asyncio.ensure_future(worker.run_async()), worker.stopping.set, mine)
 
     async def _disconnect(self) -> None:
         for publisher in self._publishers.values():
