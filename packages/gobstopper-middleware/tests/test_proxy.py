@@ -10,7 +10,7 @@ from gobstopper_http import Request, Response, WebSocket
 from gobstopper_http.datastructures import Address
 from gobstopper_http.testing import TestClient
 from gobstopper_middleware import ProxyMiddleware
-from gobstopper_middleware.proxy import Forwarded, parse_forwarded, parse_node
+from gobstopper_middleware.proxy import Forwarded, from_the_right, parse_forwarded, parse_node
 from middleware_site import Site
 
 PEER = "127.0.0.1"
@@ -228,3 +228,27 @@ def test_reading_is_linear() -> None:
 def test_mistakes(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         ProxyMiddleware(**options)
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    ['for="6.6.6.6', "for=6.6.6.6;", ",,", 'x="', "for = 6.6.6.6", "<script>", "for=6.6.6.6," * 60, "for=6.6.6.6," * 5000,
+     'for="6.6.6.6, for=\\"', '"' * 20_000, "," * 20_000],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "last", ["for=203.0.113.7", 'proto=http;for="203.0.113.7:80"', "for=203.0.113.7, for=10.0.0.9"]
+)
+def test_what_a_client_puts_before_it_does_not_hide_the_client(made_up: str, last: str) -> None:
+    # Else whoever sends a broken field would be taken for the proxy itself.
+    options: dict[str, Any] = {"trusted": ["127.0.0.0/8", "10.0.0.0/8"], "header": "forwarded"}
+    assert ask({"forwarded": f"{made_up}, {last}"}, **options).startswith("203.0.113.7 ")
+    assert ask([("forwarded", made_up), ("forwarded", last)], **options).startswith("203.0.113.7 ")
+
+
+@given(st.text(alphabet='",;=\\ for1.:[]', max_size=60))
+def test_any_text_before_it(made_up: str) -> None:
+    field = f"{made_up},for=203.0.113.7"
+    chain = parse_forwarded(field)
+    assert chain is None or chain[-1].node in {"203.0.113.7", ""} or '"' in made_up
+    right = from_the_right(field)
+    assert right[-1].node == "203.0.113.7"

@@ -13,11 +13,12 @@ from ._attributes import set_attribute
 from ._options import check_flag, check_number, check_texts
 from ._standalone import Next
 
-__all__ = ["Forwarded", "ProxyMiddleware", "parse_forwarded", "parse_node"]
+__all__ = ["Forwarded", "ProxyMiddleware", "from_the_right", "parse_forwarded", "parse_node"]
 
 _MAX_HOPS = 50
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _MAX_FIELD = 8192
+_QUOTED_COMMAS = 4
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _NODE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
 # RFC 7239 section 4: pairs of a token and a token or quoted string, joined by ";", elements by ",".
@@ -44,7 +45,7 @@ class ProxyMiddleware:
     """Takes `client`, `scheme` and `host` of a request from what trusted proxies say; by default none is trusted.
 
     The rightmost address that is not a trusted proxy's is the client: what lies further left could be made up.
-    Anything malformed leaves the request as it came. Give it the highest priority, so that everything else sees the
+    Anything malformed in its place leaves the request as it came. Give it the highest priority, so that everything else sees the
     result.
 
     Args:
@@ -176,7 +177,31 @@ def parse_forwarded(field: str) -> list[Forwarded] | None:
 
 def _forwarded(connection: Request | WebSocket) -> list[Forwarded] | None:
     field = ",".join(connection.raw_headers.get_all("forwarded"))
-    return parse_forwarded(field) if len(field) <= _MAX_FIELD else None
+    chain = parse_forwarded(field) if len(field) <= _MAX_FIELD else None
+    return from_the_right(field[-_MAX_FIELD:]) if chain is None else chain
+
+
+def from_the_right(field: str) -> list[Forwarded]:
+    """Read what is well-formed at the right end of a `Forwarded` field, which the nearest proxies have written.
+
+    The rest could be a client's, who must not get rid of their elements by sending nonsense; one element without an
+    address stands for it.
+    """
+    chain: list[Forwarded] = []
+    end = len(field)
+    while end >= 0 and len(chain) < _MAX_HOPS:
+        start = end
+        found = None
+        for _ in range(_QUOTED_COMMAS):
+            start = field.rfind(",", 0, start)
+            found = parse_forwarded(field[start + 1 : end].strip(" \t"))
+            if found is not None or start < 0:
+                break
+        if found is None or len(found) > 1:
+            break
+        chain[:0] = found  # an empty one is none (RFC 9110 section 5.6.1.2)
+        end = start
+    return chain if end < 0 else [Forwarded(""), *chain]
 
 
 def _x_forwarded(connection: Request | WebSocket) -> list[Forwarded] | None:
