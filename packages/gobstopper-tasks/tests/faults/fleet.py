@@ -38,6 +38,9 @@ class Fleet:
         with errors.open("ab") as output:
             # Measured for coverage it would be slower, and it is killed before it could report.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+            # With compiled modules, as what is installed has them: without, a new owner compiles duckdb's at its import.
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            environment["PYTHONPYCACHEPREFIX"] = str(self.folder / "bytecode")
             return subprocess.Popen(
                 [sys.executable, str(DRIVER), str(self.database), str(log), *self._options],
                 stderr=output,
