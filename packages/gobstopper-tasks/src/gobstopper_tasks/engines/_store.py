@@ -98,7 +98,8 @@ def info_of(row: Mapping[str, Any], now: float) -> TaskInfo:
     """What is told of a row: `spec` and `result` are JSON, `due` is 0 for at once, the others as in `TaskInfo`."""
     spec = _SPEC.decode(row["spec"])
     result, finished_at = row["result"], row["finished_at"]
-    fresh = result is not None and (finished_at or now) + spec.result_ttl > now
+    if result is not None and (finished_at or now) + spec.result_ttl <= now:
+        result = None
     return TaskInfo(
         id=spec.id,
         name=spec.name,
@@ -112,7 +113,7 @@ def info_of(row: Mapping[str, Any], now: float) -> TaskInfo:
         run_at=row["due"] or None,
         started_at=row["started_at"],
         finished_at=finished_at,
-        result=msgspec.json.decode(result) if fresh else None,
+        result=None if result is None else msgspec.json.decode(result),
         error=row["error"],
         progress=row["progress"],
         note=row["note"],
