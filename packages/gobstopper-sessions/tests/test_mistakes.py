@@ -132,11 +132,12 @@ async def test_one_connection_is_no_pool(postgres_url: str) -> None:
         await connection.close()
 
 
-def test_a_pool_that_nobody_opened(postgres_url: str) -> None:
+@pytest.mark.parametrize("create_table", [False, True])
+def test_a_pool_that_nobody_opened(postgres_url: str, create_table: bool) -> None:
     import asyncpg
 
     async def read() -> None:
-        await PostgresSessionStorage(pool=asyncpg.create_pool(postgres_url)).read("x")
+        await PostgresSessionStorage(pool=asyncpg.create_pool(postgres_url), create_table=create_table).read("x")
 
     with pytest.raises(
         RuntimeError, match=r"pool= was not opened: `await` it when the application starts, or pass dsn="
