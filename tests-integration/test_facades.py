@@ -65,3 +65,12 @@ def test_a_facade_is_nothing_but_explicit_imports(facade: str) -> None:
     source = inspect.getsource(module)
     for name in module.__all__:
         assert re.search(rf"^from \S+ import {name} as {name}$", source, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("part", ["http", "templates", "tasks", "sessions", "middleware"])
+def test_a_facade_has_all_that_its_distribution_has(part: str) -> None:
+    """Whoever installed `gobstopper` need not know which distribution a name lives in."""
+    facade, home = importlib.import_module(f"gobstopper.{part}"), importlib.import_module(f"gobstopper_{part}")
+    public = set(home.__all__) - {"IMPL"}
+    assert {name for name in public if getattr(facade, name, None) is not getattr(home, name)} == set()
+    assert public <= set(facade.__all__)

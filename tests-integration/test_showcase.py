@@ -18,8 +18,9 @@ SHOWCASE = ROOT / "examples" / "showcase"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[GranianServer]:
-    with granian_server("app:app", cwd=SHOWCASE) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GranianServer]:
+    where = {"TASKS": str(tmp_path_factory.mktemp("tasks") / "tasks.duckdb")}
+    with granian_server("app:app", cwd=SHOWCASE, env=where) as running:
         yield running
 
 
@@ -171,3 +172,25 @@ def test_it_stops_with_a_stream_and_a_socket_open() -> None:
             began = time.monotonic()
             assert running.stop(timeout=10) == 0
             assert time.monotonic() - began < 8, "it was killed"
+
+
+def test_a_background_task(server: GranianServer) -> None:
+    accepted = fetch(server, "/baking", "POST")
+    assert accepted.status == 202
+    seen = set()
+
+    def is_done() -> bool:
+        state = fetch(server, f"/baking/{accepted.json['id']}").json
+        seen.add(state["note"])
+        return state == {"status": "succeeded", "progress": 1.0, "note": "tray 5 of 5", "result": {"baked": 60}}
+
+    server.wait_for(is_done, timeout=20)
+    assert fetch(server, "/baking/none").status == 404
+
+
+def test_pages_with_a_session(server: GranianServer) -> None:
+    refused = fetch(server, "/basket/", "POST", body=b"sweet=fudge", headers={"sec-fetch-site": "cross-site"})
+    assert refused.status == 403
+    page = fetch(server, "/basket/")
+    assert "An empty basket" in page.text
+    assert "'nonce-" in page.headers["content-security-policy"]

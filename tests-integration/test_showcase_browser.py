@@ -30,8 +30,9 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[GranianServer]:
-    with granian_server("app:app", cwd=ROOT / "examples" / "showcase") as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GranianServer]:
+    where = {"TASKS": str(tmp_path_factory.mktemp("tasks") / "tasks.duckdb")}
+    with granian_server("app:app", cwd=ROOT / "examples" / "showcase", env=where) as running:
         yield running
 
 
@@ -130,3 +131,20 @@ def test_blocking_handlers_and_a_stream(page: Page) -> None:
     expect(page.locator("#threads output")).to_contain_text("4 answers in")
     page.get_by_role("button", name="stream").click()
     expect(page.locator("#threads output")).to_contain_text("Lift-off!")
+
+
+def test_a_background_task_is_watched(page: Page) -> None:
+    page.get_by_role("button", name="Bake").click()
+    expect(page.locator("#tasks output")).to_contain_text('"baked": 60')
+
+
+def test_a_basket_is_remembered(page: Page) -> None:
+    page.get_by_role("link", name="Open the basket").click()
+    expect(page.get_by_role("heading")).to_have_text("An empty basket")
+    page.get_by_role("button", name="Fudge").click()
+    expect(page.get_by_role("status")).to_have_text("One more fudge.")
+    page.get_by_role("button", name="Sherbet").click()
+    expect(page.get_by_role("heading")).to_have_text("2 in the basket")
+    page.reload()
+    expect(page.get_by_role("listitem")).to_have_text(["fudge", "sherbet"])
+    expect(page.get_by_role("status")).to_have_count(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,13 +18,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from basket import basket
 from members import members
 
 from gobstopper import Gobstopper, HTTPException, Request, Response, WebSocket, WebSocketDisconnect, abort, redirect
 from gobstopper.http import EventStream, JSONResponse, Limits, ServerSentEvent, StreamingResponse
+from gobstopper.tasks import current_task
 
-app = Gobstopper(__name__, health="/healthz")
+# Without TASKS, which may name PostgreSQL or Redis, tasks are kept in instance/tasks.duckdb.
+app = Gobstopper(__name__, health="/healthz", tasks=os.environ.get("TASKS"))
 app.register_blueprint(members, url_prefix="/members")
+app.register_blueprint(basket, url_prefix="/basket")
+app.init_templates("pages")
 
 PAGE = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
 MAX_NOTE = 200
@@ -187,6 +193,35 @@ async def broadcast(message: dict[str, str]) -> None:
             await socket.send_json(message)
 
     await asyncio.gather(*(send(socket) for socket in list(sockets)))
+
+
+# A background task: on disk before it is answered, done by any worker, and done again if that worker dies ------------
+
+
+@app.task("bake", category="kitchen", max_retries=2)
+async def bake(trays: int) -> dict[str, int]:
+    for tray in range(1, trays + 1):
+        await asyncio.sleep(0.2)
+        current_task().progress(tray / trays, f"tray {tray} of {trays}")
+    return {"baked": trays * 12}
+
+
+@app.on_startup
+async def open_the_kitchen() -> None:
+    await app.start_task_workers("kitchen", worker_count=2)
+
+
+@app.post("/baking")
+async def start_baking() -> tuple[dict[str, str], int]:
+    return {"id": await app.add_background_task("bake", category="kitchen", trays=5)}, 202
+
+
+@app.get("/baking/<task_id>")
+async def look_into_the_oven(task_id: str) -> dict[str, Any]:
+    task = await app.task_queue.get_task(task_id)
+    if task is None:
+        abort(404, "Nothing of that name is in the oven.")
+    return {"status": task.status, "progress": task.progress, "note": task.note, "result": task.result}
 
 
 # A def handler: it may block, for it runs in a thread ----------------------------------------------------------------

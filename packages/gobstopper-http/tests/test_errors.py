@@ -43,3 +43,5 @@ def test_the_others() -> None:
     assert "for 0.5 seconds" in BodyTimeout(0.5).detail
     assert (WebSocketDisconnect().code, WebSocketDisconnect(1009, "large").reason) == (1005, "large")
     assert reason_phrase(418) == "I'm a Teapot"
+    assert reason_phrase(413) == "Content Too Large", "the name of RFC 9110, whatever the version of Python"
+    assert reason_phrase(422) == "Unprocessable Content"
