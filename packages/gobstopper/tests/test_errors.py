@@ -205,3 +205,15 @@ def test_http_exception_details(app: Gobstopper) -> None:
         assert (client.get("/moved").status, client.get("/moved").headers["location"]) == (302, "/")
     with pytest.raises(ValueError, match="300 to 599"):
         HTTPException(200)
+
+
+def test_an_error_handler_that_returns_no_answer_is_named(app: Gobstopper, caplog: pytest.LogCaptureFixture) -> None:
+    @app.error_handler(404)
+    async def lost(request: Request, error: HTTPException) -> int:
+        return 404
+
+    with TestClient(app) as client:
+        assert client.get("/nowhere").status == 500
+    assert "the error handler " in caplog.text
+    assert "lost (" in caplog.text
+    assert "builtins.int is no answer" in caplog.text

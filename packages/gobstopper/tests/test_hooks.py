@@ -215,8 +215,36 @@ def test_middleware_that_returns_nothing_is_named(app: Gobstopper, caplog: pytes
 
     with TestClient(app) as client:
         assert client.get("/").status == 500
-    assert "forgets" in caplog.text
-    assert "returned None" in caplog.text
+    assert "forgets (" in caplog.text
+    assert "test_hooks.py:" in caplog.text
+    assert "returned what is no answer: None is no answer" in caplog.text
+    assert "index (" in caplog.text
+
+
+def test_a_hook_that_returns_no_answer_is_named_and_not_the_handler(
+    app: Gobstopper, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.before_request
+    def refuses(request: Request) -> object:
+        return 401 if request.path == "/before" else None
+
+    @app.after_request
+    async def decorates(request: Request, response: Response) -> object:
+        return {"text"} if request.path == "/after" else None
+
+    @app.get("/<path>")
+    async def index(path: str) -> str:
+        return path
+
+    with TestClient(app) as client:
+        assert client.get("/before").status == 500
+        assert "refuses (" in caplog.text
+        assert "a hook around" in caplog.text
+        assert "builtins.int is no answer; return a dict" in caplog.text
+        caplog.clear()
+        assert client.get("/after").status == 500
+        assert "decorates (" in caplog.text
+        assert "builtins.set is no answer" in caplog.text
 
 
 @pytest.mark.parametrize(

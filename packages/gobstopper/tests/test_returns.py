@@ -219,3 +219,25 @@ def test_background_work_runs_after_the_answer(app: Gobstopper, caplog: pytest.L
         assert client.get("/fails").text == "ok"
         client.settle()
     assert "background work of GET /fails failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (7, "returned what is no answer: a builtins.int is no answer; return a dict"),
+        (("text", "201"), "a tuple (str, str) is no answer: return (body, status)"),
+        (("text", 201, {"x-a": "b\nc"}), "returned a builtins.tuple that is no answer: "),
+    ],
+)
+def test_what_is_no_answer_is_told_with_its_handler(
+    app: Gobstopper, caplog: pytest.LogCaptureFixture, value: object, message: str
+) -> None:
+    @app.get("/")
+    async def index() -> object:
+        return value
+
+    with TestClient(app) as client:
+        assert client.get("/").status == 500
+    assert message in caplog.text
+    assert "index (" in caplog.text
+    assert "test_returns.py:" in caplog.text

@@ -173,7 +173,7 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
     """A route with hooks or middleware: a response object passes through the stages."""
     names: dict[str, Any] = {}
     before = _stage(
-        "before", plan.before, "request", "if outcome is not None:\n            return convert(outcome)", names
+        "before", plan.before, "request", "if outcome is not None:\n            return convert(outcome, {hook})", names
     )
     inner = f"""
     try:
@@ -248,7 +248,7 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
 
 
 _REPLACE = """if outcome is not None:
-            response = outcome if isinstance(outcome, Response) else convert(outcome)"""
+            response = outcome if isinstance(outcome, Response) else convert(outcome, {hook})"""
 
 
 def _stage(
@@ -266,5 +266,5 @@ def _stage(
             source += "\n        if outcome is not None and not isinstance(outcome, Response) and isawaitable(outcome):"
             source += "\n            outcome = await outcome"
         if use:
-            source += f"\n        {use}"
+            source += f"\n        {use.format(hook=name)}"
     return source

@@ -12,6 +12,7 @@ from gobstopper_http.errors import ClientDisconnected, HTTPException
 from gobstopper_http.response import Response
 
 from .error_pages import default_page
+from .returned import explain, function_place
 
 if TYPE_CHECKING:
     from gobstopper_http.connection import Connection
@@ -82,7 +83,10 @@ class ErrorResponder:
         value = handler(request, error)
         if isawaitable(value):
             value = await value
-        response = make_response(value)
+        try:
+            response = make_response(value)
+        except (TypeError, ValueError) as wrong:
+            raise explain(f"the error handler {function_place(handler)}", value, wrong) from wrong
         if isinstance(value, Response):
             return _with_headers(response, error)
         if not (isinstance(value, tuple) and len(value) > 1 and isinstance(value[1], int)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from gobstopper_http.response import TEXT, Response
 from gobstopper_http.send import run_background
 from gobstopper_http.threads import ThreadPool
 from gobstopper_http.types import BackgroundTask
+
+from .returned import explain, function_place
 
 if TYPE_CHECKING:
     from .errors import ErrorResponder
@@ -56,16 +59,20 @@ class Runtime:
                 timed.deadline = EXPIRED
                 task.cancel()
 
-    def convert(self, info: EndpointInfo, value: Any, middleware: Any = None) -> Response:
-        """Make a response of a return value; an error names who returned it."""
-        if middleware and value is None:
-            names = ", ".join(getattr(one, "__qualname__", type(one).__qualname__) for one in middleware)
-            raise UnsupportedReturnError(f"a middleware around {info.place} returned None: return a response ({names})")
+    def convert(self, info: EndpointInfo, value: Any, maker: Callable[..., Any] | Sequence[Any] = ()) -> Response:
+        """Make a response of what was returned; an error names who returned it.
+
+        Args:
+            info: The route.
+            value: What was returned.
+            maker: The hook that returned it, or the middlewares of which one did; default: the route's handler.
+        """
         try:
+            if value is None and maker:
+                raise UnsupportedReturnError("None is no answer")
             return make_response(value)
         except (TypeError, ValueError) as error:
-            kind = f"{type(value).__module__}.{type(value).__qualname__}"
-            raise UnsupportedReturnError(f"{info.place} returned a {kind} that is no answer: {error}") from error
+            raise explain(_maker(info, maker), value, error) from error
 
     async def respond(self, request: Request, value: Any) -> None:
         """Answer with whatever a handler returned."""
@@ -165,3 +172,11 @@ class Runtime:
             await response.close()
         except Exception as error:
             self.logger.warning("closing a response that was not sent failed", exc_info=error)
+
+
+def _maker(info: EndpointInfo, maker: Callable[..., Any] | Sequence[Any]) -> str:
+    if callable(maker):
+        return f"{function_place(maker)}, a hook around {info.place},"
+    if maker:
+        return f"a middleware around {info.place}, one of {', '.join(map(function_place, maker))},"
+    return info.place
