@@ -293,10 +293,10 @@ async def test_a_crowd_while_redis_is_frozen_leaves_nothing_behind(redis_server:
         if not any(isinstance(outcome, SessionStoreUnavailable) for outcome in found):
             break
         assert time.monotonic() < deadline
-    for number, session in enumerate(found):
-        assert isinstance(session, Session)
-        assert dict(session) in ({"number": number}, {"number": number + 1000})
-        session["number"] = -number
+    for number, outcome in enumerate(found):
+        assert isinstance(outcome, Session)
+        assert dict(outcome) in ({"number": number}, {"number": number + 1000})
+        outcome["number"] = -number
     assert (
         await asyncio.gather(*(backend.save(session) for session in found if isinstance(session, Session)))
         == [None] * 150
