@@ -269,36 +269,3 @@ async def test_frozen_in_the_middle_of_a_write_never_mixes_answers_up(redis_serv
     for number, one in enumerate(ids):
         assert dict(await backend.load(one)) == {"number": number}
     await client.aclose()
-
-
-async def test_a_crowd_while_redis_is_frozen_leaves_nothing_behind(redis_server: Any) -> None:
-    redis_server.start()
-    client = Redis.from_url(redis_server.url)
-    storage = AsyncRedisSessionStorage(client=client)
-    backend = ServerSide(storage, Lifetimes(60, 600), 10_000)
-    ids = [str(await backend.save(Session({"number": number}))) for number in range(150)]
-    sessions = await asyncio.gather(*map(backend.load, ids))
-    for session in sessions:
-        session["number"] += 1000
-    with frozen(redis_server):
-        saves, loads = await asyncio.gather(
-            asyncio.gather(*map(backend.save, sessions), return_exceptions=True),
-            asyncio.gather(*map(backend.load, ids), return_exceptions=True),
-        )
-        assert {type(outcome) for outcome in [*saves, *loads]} == {SessionStoreUnavailable}
-    # Whole sessions, each as before or as after, and no connection that still owes somebody else's answer.
-    deadline = time.monotonic() + 30
-    while True:
-        found = await asyncio.gather(*map(backend.load, ids), return_exceptions=True)
-        if not any(isinstance(outcome, SessionStoreUnavailable) for outcome in found):
-            break
-        assert time.monotonic() < deadline
-    for number, outcome in enumerate(found):
-        assert isinstance(outcome, Session)
-        assert dict(outcome) in ({"number": number}, {"number": number + 1000})
-        outcome["number"] = -number
-    assert (
-        await asyncio.gather(*(backend.save(session) for session in found if isinstance(session, Session)))
-        == [None] * 150
-    )
-    await client.aclose()
