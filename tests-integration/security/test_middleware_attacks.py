@@ -311,7 +311,9 @@ def test_trace_contexts(visitor: Browser, fields: list[tuple[str, str]], continu
 
 LONG = [
     ("accept-encoding", "/page", "gzip;q=0.1,"), ("accept-encoding", "/page", 'a="'),
-    ("accept", "/missing", "a/b;a=1;"), ("accept", "/missing", '"\\'), ("cookie", "/late", 'a="; '), ("range", "/static/a.txt", "bytes=0-,"),
+    ("accept", "/missing", "a/b;a=1;"),
+    ("accept", "/missing", '"\\'), ("cookie", "/late", 'a="; '),
+    ("range", "/static/a.txt", "bytes=0-,"),
     ("if-none-match", "/static/a.txt", '"'), ("if-modified-since", "/static/a.txt", "Sun, "),
     ("x-forwarded-for", "/who", "1.1.1.1,"), ("x-forwarded-for", "/who", ","), ("x-forwarded-proto", "/who", "https,"),
     ("tracestate", "/who", "a=1,"), ("x-request-id", "/who", "a"), ("origin", "/page", "https://a."),

@@ -45,8 +45,8 @@ class ProxyMiddleware:
     """Takes `client`, `scheme` and `host` of a request from what trusted proxies say; by default none is trusted.
 
     The rightmost address that is not a trusted proxy's is the client: what lies further left could be made up.
-    Anything malformed in its place leaves the request as it came. Give it the highest priority, so that everything else sees the
-    result.
+    Anything malformed in its place leaves the request as it came. Give it the highest priority, so that everything
+    else sees the result.
 
     Args:
         trusted: Addresses and networks (`10.0.0.0/8`) of proxies; `"unix"` for peers on a Unix socket.
