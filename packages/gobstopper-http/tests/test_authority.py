@@ -14,14 +14,34 @@ def authority(hosts: list[str], *, target: str | None = None, version: str = "1.
     return authority_of(SimpleNamespace(authority=target, http_version=version, headers=headers), hosts)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("host", ["a", "a.example:80", "127.0.0.1:8000", "[::1]:8000", "a-b_c.example.", "a:"])
+@pytest.mark.parametrize(
+    "host", ["a", "a.example:80", "127.0.0.1:8000", "[::1]:8000", "a-b_c.example.", "a:", "a:65535", "[::ffff:1.2.3.4]"]
+)
 def test_good_ones(host: str) -> None:
     assert authority([host]) == host
     assert authority([], target=host, version="2") == host
     assert authority([host], version="2") == host
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a/b", "a@b", "[::1", "a:123456", "é", 'a"b', "a\n"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "a b",
+        "a/b",
+        "a@b",
+        "[::1",
+        "a:123456",
+        "é",
+        'a"b',
+        "a\n",
+        "a:65536",
+        "[.]",
+        "[:::]",
+        "[1]:80",
+        "[::1]:65536",
+    ],
+)
 def test_malformed_ones(host: str) -> None:
     assert authority([host]) is None
     assert authority([host], version="2") is None

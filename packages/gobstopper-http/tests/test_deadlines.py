@@ -223,3 +223,31 @@ async def test_the_timer_stops_when_nobody_waits() -> None:
     assert await clock.wait(future, 5) == 1
     await asyncio.sleep(0.1)
     assert clock._handle is None
+
+
+async def test_a_cancellation_at_the_moment_of_the_time_out_is_not_lost() -> None:
+    """The awaitable was cancelled already, so that the task's own cancellation is all that tells of it."""
+    loop = asyncio.get_running_loop()
+    clock = Deadlines(loop)
+    future: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(clock.wait(future, 0.01))
+    future.add_done_callback(lambda _: task.cancel())  # before the task is woken
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_a_time_out_within_a_task_that_was_cancelled_before_and_went_on() -> None:
+    clock = deadlines_of(asyncio.get_running_loop())
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            current().uncancel()
+        await clock.wait(asyncio.get_running_loop().create_future(), 0.01)
+
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(TimeoutError):
+        await task

@@ -262,6 +262,24 @@ class TestEventStream:
         assert (response.status, response.content, started) == (200, b"", [])
         assert response.headers["content-type"].startswith("text/event-stream")
 
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    def test_a_source_that_holds_something_is_closed(self, method: str) -> None:
+        closed = []
+
+        class Feed:
+            def __aiter__(self) -> AsyncIterator[int]:
+                return self
+
+            async def __anext__(self) -> int:
+                raise StopAsyncIteration
+
+            async def aclose(self) -> None:
+                closed.append(True)
+
+        with TestClient(App(lambda _: EventStream(Feed()))) as client:
+            assert client.request(method, "/").status == 200
+        assert closed == [True]
+
     @pytest.mark.parametrize("keep_alive", [0, -1])
     def test_bad_arguments(self, keep_alive: float) -> None:
         with pytest.raises(ValueError, match="keep_alive"):

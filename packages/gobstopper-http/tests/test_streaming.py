@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import errno
 import gc
 import io
 import threading
@@ -265,6 +266,21 @@ def test_the_servers_word_for_a_closed_stream_ends_it_quietly() -> None:
         assert closed == ["closed", "closed"]
 
     asyncio.run(main())
+
+
+def test_without_a_descriptor_left_there_is_an_error_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pipe() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    closed: list[str] = []
+    app = Served(lambda: StreamingResponse(letters(b"a", closed=closed)))
+    with TestClient(app, http_version="2") as client:
+        with monkeypatch.context() as context:
+            context.setattr("gobstopper_http.pipe.os.pipe", pipe)
+            response = client.get("/")
+        assert (response.status, response.content) == (500, b"error")
+        assert closed == ["closed"]
+        assert client.get("/").content == b"a"
 
 
 def test_no_cycle_keeps_the_transport() -> None:

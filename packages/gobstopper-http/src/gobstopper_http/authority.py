@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 
 from .rsgi import Scope
 
 __all__ = ["authority_of"]
 
 # RFC 3986 3.2.2, as far as a Host may hold it: a registered name or IPv4 address, or an IP literal; and a port.
-_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?")
 
 
 def authority_of(scope: Scope, hosts: list[str]) -> str | None:
@@ -32,4 +33,16 @@ def authority_of(scope: Scope, hosts: list[str]) -> str | None:
     elif len({*hosts, authority or hosts[0]} if hosts else ()) > 1:
         return None
     chosen = authority or (hosts[0] if hosts else "")
-    return chosen if _HOST.fullmatch(chosen) else None
+    return chosen if _is_authority(chosen) else None
+
+
+def _is_authority(text: str) -> bool:
+    match = _HOST.fullmatch(text)
+    if match is None or int(match[2] or 0) > 65535:
+        return False
+    if match[1] is not None:
+        try:
+            IPv6Address(match[1])
+        except ValueError:
+            return False
+    return True

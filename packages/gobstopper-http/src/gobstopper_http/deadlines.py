@@ -113,7 +113,7 @@ class Deadlines:
         Cheaper than `within`, and the task may be any: it is the awaitable that is cancelled, not the task.
 
         Raises:
-            TimeoutError: when the time is over.
+            TimeoutError: when the time is over. In a task that is being cancelled, that goes through unchanged.
         """
         if self._handle is None:
             self.start()
@@ -121,7 +121,7 @@ class Deadlines:
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if self._waits[awaitable] == EXPIRED:
+            if self._waits[awaitable] == EXPIRED and not _is_cancelled():
                 raise TimeoutError(f"nothing happened for {seconds:g} seconds") from None
             raise
         finally:
@@ -160,6 +160,12 @@ class Deadlines:
                 del self.entries[task]
             elif inner:
                 timed.deadline = outer
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the current task to end: that must not be lost if it comes with a time-out."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines] = WeakKeyDictionary()

@@ -11,7 +11,7 @@ import msgspec
 from ._pump import END, SILENCE, Pump
 from .datastructures import Headers
 from .response import encode_json
-from .streaming import StreamingResponse
+from .streaming import StreamingResponse, close_source
 from .types import BackgroundTask, HeaderInput
 
 __all__ = ["EventSourceResponse", "EventStream", "ServerSentEvent"]
@@ -100,7 +100,7 @@ class EventStream(StreamingResponse):
         ValueError: `keep_alive` is not above 0.
     """
 
-    __slots__ = ("keep_alive",)
+    __slots__ = ("keep_alive", "source")
 
     ends_at_drain: ClassVar[bool] = True
     may_pipe: ClassVar[bool] = False
@@ -124,6 +124,12 @@ class EventStream(StreamingResponse):
         super().__init__(source, status, merged.raw, background=background)
         self.content = _frames(source, keep_alive)
         self.keep_alive = keep_alive
+        self.source = source
+
+    async def close(self) -> None:
+        """Close the source of a stream that will not be sent."""
+        await super().close()
+        await close_source(self.source)  # one that was never begun, the frames know nothing of
 
 
 EventSourceResponse = EventStream

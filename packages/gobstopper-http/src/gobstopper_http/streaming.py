@@ -104,19 +104,19 @@ class StreamingResponse(Response):
         first = await anext(chunks, None)
         if "content-type" not in self.headers and first is not None:
             self.headers["content-type"] = (HTML if type(first) is _Text else BYTES)[0][1]
-        proto = request.claim(self.status)
         if first is None:
-            proto.response_bytes(self.status, self.headers.raw, b"")
+            request.claim(self.status).response_bytes(self.status, self.headers.raw, b"")
             return
         if self.bounded and sys.platform == "linux":
             # HTTP/2 has its own queue for each stream, which the connection's does not tell of.
             peer = Peer(request.scope.client, request.scope.server, request.limits.stream_idle)
             if request.http_version.startswith("1") and peer.is_tcp:
-                await self._send_paced(proto, first, chunks, peer, gone)
+                await self._send_paced(request.claim(self.status), first, chunks, peer, gone)
                 return
             if self.may_pipe and PipeSink.is_free():
-                await self._send_piped(proto, first, chunks, request.limits.stream_idle)
+                await self._send_piped(request, first, chunks)
                 return
+        proto = request.claim(self.status)
         await self._send_queued(proto.response_stream(self.status, self.headers.raw), first, chunks, None)
 
     async def _send_paced(
@@ -154,11 +154,10 @@ class StreamingResponse(Response):
             # The server ends the stream when the transport is dropped, and an exception's traceback would hold it.
             del transport
 
-    async def _send_piped(
-        self, proto: HTTPProtocol, first: bytes, chunks: AsyncGenerator[bytes, None], idle: float
-    ) -> None:
-        with PipeSink(idle) as sink:
-            proto.response_file(self.status, self.headers.raw, sink.path)
+    async def _send_piped(self, request: Request, first: bytes, chunks: AsyncGenerator[bytes, None]) -> None:
+        with PipeSink(request.limits.stream_idle) as sink:
+            # Not before: with no descriptor left there is an error to answer with.
+            request.claim(self.status).response_file(self.status, self.headers.raw, sink.path)
             await sink.write(first)
             async for chunk in chunks:
                 await sink.write(chunk)
@@ -166,10 +165,15 @@ class StreamingResponse(Response):
 
     async def close(self) -> None:
         """Close the iterator of a stream that will not be sent."""
-        if (aclose := getattr(self.content, "aclose", None)) is not None:
-            await aclose()
-        elif (close := getattr(self.content, "close", None)) is not None:
-            close()
+        await close_source(self.content)
+
+
+async def close_source(source: object) -> None:
+    """Close an iterator that can be closed."""
+    if (aclose := getattr(source, "aclose", None)) is not None:
+        await aclose()
+    elif (close := getattr(source, "close", None)) is not None:
+        close()
 
 
 class _Text(bytes):
