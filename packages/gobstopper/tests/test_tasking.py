@@ -78,3 +78,21 @@ def test_the_target_may_be_a_setting_and_costs_nothing_unused() -> None:
     with TestClient(app):
         pass
     assert time.monotonic() - began < 5
+
+
+def test_an_application_that_starts_again_has_its_tasks_again(tmp_path: Path) -> None:
+    """As in a suite that makes a client for each test."""
+    app = Gobstopper("tasks", tasks=f"duckdb://{tmp_path}/tasks.duckdb", config={"EXTERNAL_URL": "https://x.example"})
+    app.task("greet")(lambda: "hello")
+
+    @app.on_startup
+    async def start() -> None:
+        await app.start_task_workers()
+
+    @app.get("/")
+    async def add() -> Any:
+        return await app.task_queue.result(await app.add_background_task("greet"), timeout=20)
+
+    for _ in range(2):
+        with TestClient(app, timeout=30) as client:
+            assert client.get("/").text == "hello"

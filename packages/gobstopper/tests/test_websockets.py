@@ -197,7 +197,43 @@ def test_default_ports_are_the_same_origin() -> None:
     assert is_same_origin("https://example.com", "example.com:443")
     assert is_same_origin("http://example.com:80", "EXAMPLE.com")
     assert not is_same_origin("https://example.com", "example.com:80")
-    assert is_same_origin("https://anything.example", "x", ["*"])
+    assert is_same_origin("https://anything.example", "x", "http", ["*"])
+
+
+def test_over_https_the_origin_is_https() -> None:
+    assert is_same_origin("https://example.com", "example.com", "https")
+    assert not is_same_origin("http://example.com", "example.com", "https")
+    assert is_same_origin("https://example.com", "example.com", "http"), "a proxy may have ended TLS"
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://public.example", 101), ("https://friend.example", 101), ("http://public.example", 403),
+     ("http://inner:8000", 403), ("https://evil.example", 403)],
+)  # fmt: skip
+def test_the_origin_behind_a_proxy(app: Gobstopper, origin: str, status: int) -> None:
+    """What the middleware learned from the proxy counts, and whom it trusts."""
+    from gobstopper.middleware import ProxyMiddleware, SecurityMiddleware
+
+    app.add_middleware(ProxyMiddleware, priority=100, trusted=["127.0.0.0/8"], x_forwarded_host=True)
+    app.add_middleware(SecurityMiddleware, sessions=False, trusted_origins=["https://friend.example"])
+
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    headers = {
+        "Host": "inner:8000", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "public.example",
+        "X-Forwarded-Proto": "https", "Origin": origin,
+    }  # fmt: skip
+    with TestClient(app) as client:
+        if status == 101:
+            with client.websocket("/ws", headers=headers):
+                pass
+        else:
+            with pytest.raises(WebSocketRejected) as caught, client.websocket("/ws", headers=headers):
+                pass
+            assert caught.value.status == status
 
 
 def test_receive_kinds(app: Gobstopper) -> None:

@@ -32,6 +32,7 @@ class Lifecycle:
     def __init__(self, app: Gobstopper) -> None:
         self._app = app
         self.runtime: Runtime | None = None
+        self._tasks_closed = False
 
     def start(self, loop: asyncio.AbstractEventLoop, *, nested: bool = False) -> None:
         """Run the start-up hooks, check the application and compile it. The loop must not be running.
@@ -47,6 +48,9 @@ class Lifecycle:
         app = self._app
         set_app(app)
         try:
+            if self._tasks_closed:  # it was started before, as in a suite that makes a client for each test
+                _run_now(loop, app.task_queue.open)
+                self._tasks_closed = False
             for hook in app.all_startup_hooks():
                 _run_now(loop, hook)
             for mount in app.mounts:
@@ -134,6 +138,7 @@ class Lifecycle:
         if app.has_tasks:
             # Before the hooks: a task that is still running may need what they close.
             self._guarded(partial(_run_now, loop, app.task_queue.close))
+            self._tasks_closed = True
         for mount in reversed(app.mounts):
             if (delete := getattr(mount.app, "__rsgi_del__", None)) is not None:
                 self._guarded(partial(delete, loop))

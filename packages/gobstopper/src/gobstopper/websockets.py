@@ -28,10 +28,10 @@ Handler = Callable[[WebSocket], Awaitable[Any]]
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def is_same_origin(origin: str, host: str, allowed: Iterable[str] = ()) -> bool:
+def is_same_origin(origin: str, host: str, scheme: str = "http", allowed: Iterable[str] = ()) -> bool:
     """Whether `Origin` names the host that was asked for, or is one of `allowed` exactly (`"*"` allows every one).
 
-    Only host and port are compared: behind a proxy that ends TLS, the scheme here is not the browser's.
+    Over `https` the origin must be that, too. Where `scheme` is `http` it may be either: a proxy may have ended TLS.
     """
     if "*" in allowed or origin in allowed:
         return True
@@ -39,7 +39,7 @@ def is_same_origin(origin: str, host: str, allowed: Iterable[str] = ()) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.netloc or (scheme == "https" and parts.scheme != "https"):
         return False
     default = _DEFAULT_PORTS[parts.scheme]
     return parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default)
@@ -67,6 +67,9 @@ def compile_websocket(
     """
 
     async def inner(websocket: WebSocket) -> None:
+        # Within the middleware, which may know better what was asked for (a proxy's fields), and whom to trust.
+        if not _may_connect(websocket, origins):
+            raise HTTPException(403, "The Origin may not open WebSockets here.")
         for hook in before:
             outcome = hook(websocket)
             if isawaitable(outcome):
@@ -88,8 +91,6 @@ def compile_websocket(
         task = asyncio.current_task()
         runtime.websockets.add(task)
         try:
-            if not _may_connect(websocket, origins):
-                raise HTTPException(403, "The Origin may not open WebSockets here.")
             await chain(websocket)
             if websocket.phase == "open":
                 await websocket.close(1000)
@@ -111,11 +112,11 @@ def _linked(link: Callable[..., Awaitable[Any]], following: Handler) -> Handler:
 
 def _may_connect(websocket: WebSocket, origins: tuple[str, ...]) -> bool:
     raw = websocket.raw_headers
-    host = websocket.host  # a missing or malformed one is a 400
-    sent = raw.get_all("origin")
     if "origin" not in raw:
         return True  # no browser: those always send it
-    return len(sent) == 1 and is_same_origin(sent[0], host, origins)
+    sent = raw.get_all("origin")
+    trusted = websocket.__dict__.get("trusted_origins", ())
+    return len(sent) == 1 and is_same_origin(sent[0], websocket.host, websocket.scheme, (*origins, *trusted))
 
 
 def _status(outcome: Any) -> int:
