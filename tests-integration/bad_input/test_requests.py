@@ -55,7 +55,8 @@ def test_options(worker: Worker) -> None:
 
 @pytest.mark.parametrize(
     "fields", [b"", b"Host: a\r\nHost: a\r\n", b"Host:\r\n", b"Host: a b\r\n", b"Host: a/b\r\n", b"Host: a@b\r\n",
-               b"Host: \xff\r\n", b"Host: a:99999999\r\n", b"Host: a:65536\r\n", b"Host: [::1\r\n", b"Host: [1]:80\r\n", b"Host: a,b;c\"\r\n"]
+               b"Host: \xff\r\n", b"Host: a:99999999\r\n", b"Host: a:65536\r\n", b"Host: [::1\r\n", b"Host: [1]:80\r\n",
+               b"Host: a,b;c\"\r\n"]
 )  # fmt: skip
 def test_missing_doubled_and_malformed_hosts(worker: Worker, fields: bytes) -> None:
     with worker.client() as client:

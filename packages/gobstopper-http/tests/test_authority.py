@@ -11,7 +11,7 @@ from gobstopper_http.authority import authority_of
 
 def authority(hosts: list[str], *, target: str | None = None, version: str = "1.1", sent: bool = True) -> str | None:
     headers = {"host": hosts} if sent else {}
-    return authority_of(SimpleNamespace(authority=target, http_version=version, headers=headers), hosts)  # type: ignore[arg-type]
+    return authority_of(SimpleNamespace(authority=target, http_version=version, headers=headers), hosts)
 
 
 @pytest.mark.parametrize(

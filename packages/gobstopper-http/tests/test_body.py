@@ -134,7 +134,7 @@ def test_a_short_body_that_claims_to_be_longer() -> None:
 
     async def main() -> None:
         with pytest.raises(IncompleteBody):
-            await Request(Scope(), Proto(), "POST", "/").body()  # type: ignore[arg-type]
+            await Request(Scope(), Proto(), "POST", "/").body()
 
     asyncio.run(main())
 
@@ -145,7 +145,7 @@ def test_a_length_that_is_none(value: str) -> None:
         headers = {"content-length": value}  # noqa: RUF012
 
     with pytest.raises(HTTPException, match="not a number"):
-        _ = Request(Scope(), None, "POST", "/").content_length  # type: ignore[arg-type]
+        _ = Request(Scope(), None, "POST", "/").content_length
 
 
 @pytest.mark.parametrize("reader", [read, stream])
@@ -217,7 +217,7 @@ def test_another_error_of_the_server_goes_through() -> None:
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="something else"):
-            await Request(Scope(), Proto(), "POST", "/").body()  # type: ignore[arg-type]
+            await Request(Scope(), Proto(), "POST", "/").body()
 
     asyncio.run(main())
 
@@ -227,7 +227,7 @@ def test_a_stream_that_is_left_early_is_closed() -> None:
         chunks = request.stream()
         assert isinstance(chunks, AsyncIterator)
         first = await anext(chunks)
-        await chunks.aclose()  # type: ignore[attr-defined]
+        await chunks.aclose()
         return first
 
     assert ask(Served(handler), pieces(b"one", b"two")) == b"one"

@@ -293,7 +293,7 @@ def parts_of(response: ClientResponse) -> list[tuple[str, str, bytes]]:
     head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
     message = email.message_from_bytes(head + response.content)
     assert message.is_multipart()
-    parts: list[Any] = message.get_payload()  # type: ignore[assignment]
+    parts: list[Any] = message.get_payload()
     return [(part["content-range"], part.get_content_type(), part.get_payload(decode=True)) for part in parts]
 
 
@@ -520,7 +520,7 @@ class TestFileResponse:
 
     def test_cannot_be_sent_at_once_or_as_a_second_answer(self, path: Path) -> None:
         with pytest.raises(RuntimeError, match=r"await response\.send"):
-            FileResponse(path).send_now(None)  # type: ignore[arg-type]
+            FileResponse(path).send_now(None)
 
         class Twice(App):
             error: BaseException | None = None

@@ -20,7 +20,7 @@ class Thing:
 def test_once() -> None:
     thing = Thing()
     assert (thing.value, thing.value, Thing().value) == (1, 1, 1)
-    thing.value = 5  # type: ignore[assignment]
+    thing.value = 5
     assert thing.value == 5
 
 

@@ -210,7 +210,7 @@ def test_answers_are_claimed_once() -> None:
                 request.claim(status)
         for wrong in ("200", None, 200.0):
             with pytest.raises(TypeError, match="is an int"):
-                request.claim(wrong)  # type: ignore[arg-type]
+                request.claim(wrong)
         assert request.answered == 0
         request.claim(200).response_str(200, [], "claimed")
         assert request.answered == 200
@@ -283,13 +283,13 @@ def test_cancel_on_disconnect() -> None:
 
 
 async def test_cancel_on_disconnect_needs_a_task() -> None:
-    request = Request(None, None, "GET", "/")  # type: ignore[arg-type]
+    request = Request(None, None, "GET", "/")
     outcome: list[BaseException] = []
 
     def outside() -> None:
         step = request.cancel_on_disconnect().__aenter__()
         try:
-            step.send(None)  # type: ignore[attr-defined]
+            step.send(None)
         except RuntimeError as error:
             outcome.append(error)
 

@@ -47,7 +47,7 @@ class Proto:
 
 
 def new_request() -> Request:
-    return Request(None, Proto(), "GET", "/")  # type: ignore[arg-type]
+    return Request(None, Proto(), "GET", "/")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def new_request() -> Request:
     [
         (Response(), None, b""),
         (Response(b"x"), "application/octet-stream", b"x"),
-        (Response(bytearray(b"x")), "application/octet-stream", b"x"),  # type: ignore[arg-type]
+        (Response(bytearray(b"x")), "application/octet-stream", b"x"),
         (Response("é"), "text/html; charset=utf-8", "é".encode()),
         (Response("x", content_type="text/csv"), "text/csv", b"x"),
         (Response("x", headers={"Content-Type": "text/csv"}), "text/csv", b"x"),
@@ -114,7 +114,7 @@ def test_a_status_that_may_not_be_sent(status: Any, error: type[Exception]) -> N
 def test_what_the_server_refuses_is_no_answer() -> None:
     request = new_request()
     response = Response()
-    response.body = "text"  # type: ignore[assignment]
+    response.body = "text"
     with pytest.raises(TypeError, match="not bytes"):
         response.send_now(request)
     assert request.answered == 0

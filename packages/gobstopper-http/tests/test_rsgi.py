@@ -77,7 +77,7 @@ async def at_ease(chunk: Any) -> Any:
 async def test_chunks(chunks: tuple[bytes, ...], length: int | None, strict: bool, complete: bool) -> None:
     received = []
     try:
-        async for chunk in iter_chunks(Body(*chunks), length=length, strict=strict, wait=at_ease):  # type: ignore[arg-type]
+        async for chunk in iter_chunks(Body(*chunks), length=length, strict=strict, wait=at_ease):
             received.append(chunk)  # noqa: PERF401 - what came before the error counts
     except EOFError:
         assert not complete

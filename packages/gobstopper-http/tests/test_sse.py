@@ -285,7 +285,7 @@ class TestEventStream:
         with pytest.raises(ValueError, match="keep_alive"):
             EventStream([], keep_alive=keep_alive)
         with pytest.raises(TypeError, match="iterable"):
-            EventStream(5)  # type: ignore[arg-type]
+            EventStream(5)
 
 
 async def collect(pump: Pump, silence: float | None = None) -> list[Any]:

@@ -115,7 +115,7 @@ def test_what_is_no_stream(content: Any) -> None:
 
 def test_send_now_is_for_others() -> None:
     with pytest.raises(RuntimeError, match="await response"):
-        StreamingResponse([]).send_now(None)  # type: ignore[arg-type]
+        StreamingResponse([]).send_now(None)
 
 
 @pytest.mark.parametrize("source", [letters, plain_letters])
@@ -262,7 +262,7 @@ def test_the_servers_word_for_a_closed_stream_ends_it_quietly() -> None:
         closed: list[str] = []
         for bounded in (True, False):
             response = NoPipe(letters(b"a", b"b", closed=closed), bounded=bounded)
-            await response.send(Request(Scope(), Proto(), "GET", "/"))  # type: ignore[arg-type]
+            await response.send(Request(Scope(), Proto(), "GET", "/"))
         assert closed == ["closed", "closed"]
 
     asyncio.run(main())
@@ -309,7 +309,7 @@ def test_no_cycle_keeps_the_transport() -> None:
                 chunks = letters(b"a") if error is None else letters(b"a", error)
                 response = StreamingResponse(chunks, bounded=bounded)
                 try:
-                    await response.send(Request(Scope(), Proto(), "GET", "/"))  # type: ignore[arg-type]
+                    await response.send(Request(Scope(), Proto(), "GET", "/"))
                 except ValueError as raised:
                     assert raised is error
                     kept.append(raised)  # as a log does, with its traceback

@@ -114,7 +114,7 @@ def test_while_it_is_being_accepted() -> None:
             return asyncio.sleep(0.05)
 
     async def main() -> None:
-        websocket = WebSocket(None, Proto(), "GET", "/")  # type: ignore[arg-type]
+        websocket = WebSocket(None, Proto(), "GET", "/")
         accepting = asyncio.ensure_future(websocket.accept())
         await asyncio.sleep(0)
         with pytest.raises(WebSocketStateError, match="before accept"):
@@ -145,7 +145,7 @@ def test_a_handshake_that_breaks() -> None:
             raise RSGIProtocolError("RSGI protocol error")
 
     async def main() -> None:
-        websocket = WebSocket(None, Proto(), "GET", "/")  # type: ignore[arg-type]
+        websocket = WebSocket(None, Proto(), "GET", "/")
         with pytest.raises(WebSocketDisconnect) as ended:
             await websocket.accept()
         assert (ended.value.code, websocket.phase) == (1006, "closed")
@@ -378,7 +378,7 @@ async def opened(limits: Limits | None = None) -> tuple[WebSocket, Transport]:
     proto = Proto()
     transport = proto.transport
     assert transport is not None
-    websocket = WebSocket(None, proto, "GET", "/")  # type: ignore[arg-type]
+    websocket = WebSocket(None, proto, "GET", "/")
     websocket.route = RouteInfo(limits or Limits())
     await websocket.accept()
     return websocket, transport
@@ -480,7 +480,7 @@ async def test_nothing_keeps_the_transport_of_one_that_ended() -> None:
         for call in ("receive", "send"):
             proto = Proto()
             proto.transport = Watched()
-            websocket = WebSocket(None, proto, "GET", "/")  # type: ignore[arg-type]
+            websocket = WebSocket(None, proto, "GET", "/")
             await websocket.accept()
             with pytest.raises(WebSocketDisconnect) as ended:
                 await (websocket.receive() if call == "receive" else websocket.send_text("x"))

@@ -10,7 +10,7 @@ def page(request: object) -> None: ...
 
 
 def flat(blueprint: Blueprint, **options: str) -> list[tuple[str, str]]:
-    return [(route.pattern, route.name) for route in blueprint.flatten(**options)]  # type: ignore[arg-type]
+    return [(route.pattern, route.name) for route in blueprint.flatten(**options)]
 
 
 def test_names_and_patterns_are_qualified() -> None:
@@ -125,7 +125,7 @@ def test_bad_prefixes_are_refused() -> None:
     with pytest.raises(BlueprintError, match="another host"):
         Blueprint("b").register_blueprint(Blueprint("c"), url_prefix="//c")
     with pytest.raises(BlueprintError, match="is no Blueprint"):
-        Blueprint("b").register_blueprint("c")  # type: ignore[arg-type]
+        Blueprint("b").register_blueprint("c")
 
 
 def test_bad_patterns_are_refused_with_the_handler() -> None:

@@ -21,7 +21,7 @@ class Callable:
 
 
 def decorated(function: object) -> object:
-    @functools.wraps(function)  # type: ignore[arg-type]
+    @functools.wraps(function)
     def wrapper(*args: object, **kwargs: object) -> None: ...
 
     return wrapper
@@ -91,7 +91,7 @@ def test_repr() -> None:
 
 def test_handler_that_cannot_be_called_is_refused() -> None:
     with pytest.raises(RouteError, match="cannot be called"):
-        Route.declare("/x", ["GET"], 5)  # type: ignore[arg-type]
+        Route.declare("/x", ["GET"], 5)
 
 
 def test_bad_pattern_tells_the_handler() -> None:

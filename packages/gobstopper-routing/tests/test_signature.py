@@ -72,7 +72,7 @@ def injected(request: object, id: int, user: str) -> None: ...
     ],
 )
 def test_handler_that_fits(handler: Callable[..., Any], parameters: tuple[str, ...], subject: str | None) -> None:
-    assert check_signature(handler, parameters) == Call(subject, parameters)  # type: ignore[arg-type]
+    assert check_signature(handler, parameters) == Call(subject, parameters)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated when the function is made")

@@ -22,12 +22,12 @@ from gobstopper_routing.slash import other_form
     ],
 )
 def test_other_form(path: str, policy: str, other: str | None) -> None:
-    assert other_form(path, policy) == other  # type: ignore[arg-type]
+    assert other_form(path, policy) == other
 
 
 def test_unknown_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="set it to 'add_slash', 'remove_slash' or None"):
-        other_form("/", "both")  # type: ignore[arg-type]
+        other_form("/", "both")
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .async_client import AsyncEventSource as AsyncEventSource
-    from .async_client import AsyncStreamedResponse as AsyncStreamedResponse
     from .async_client import AsyncTestClient as AsyncTestClient
-    from .async_client import AsyncWebSocketClient as AsyncWebSocketClient
-    from .client import EventSource as EventSource
-    from .client import StreamedResponse as StreamedResponse
     from .client import TestClient as TestClient
-    from .client import WebSocketClient as WebSocketClient
     from .cookies import Cookie as Cookie
     from .cookies import CookieJar as CookieJar
     from .errors import ApplicationError as ApplicationError
@@ -28,11 +22,17 @@ if TYPE_CHECKING:
     from .errors import RSGIProtocolError as RSGIProtocolError
     from .errors import WebSocketClosed as WebSocketClosed
     from .errors import WebSocketRejected as WebSocketRejected
+    from .event_source import AsyncEventSource as AsyncEventSource
+    from .event_source import EventSource as EventSource
     from .response import ClientResponse as ClientResponse
     from .scope import RequestHead as RequestHead
     from .server import FakeServer as FakeServer
     from .sse import Event as Event
     from .sse import EventParser as EventParser
+    from .streamed import AsyncStreamedResponse as AsyncStreamedResponse
+    from .streamed import StreamedResponse as StreamedResponse
+    from .websocket_client import AsyncWebSocketClient as AsyncWebSocketClient
+    from .websocket_client import WebSocketClient as WebSocketClient
 
 __all__ = [
     "ApplicationError",
@@ -62,8 +62,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "async_client": ("AsyncEventSource", "AsyncStreamedResponse", "AsyncTestClient", "AsyncWebSocketClient"),
-    "client": ("EventSource", "StreamedResponse", "TestClient", "WebSocketClient"),
+    "async_client": ("AsyncTestClient",),
+    "client": ("TestClient",),
     "cookies": ("Cookie", "CookieJar"),
     "errors": (
         "ApplicationError",
@@ -76,10 +76,13 @@ _HOMES = {
         "WebSocketClosed",
         "WebSocketRejected",
     ),
+    "event_source": ("AsyncEventSource", "EventSource"),
     "response": ("ClientResponse",),
     "scope": ("RequestHead",),
     "server": ("FakeServer",),
     "sse": ("Event", "EventParser"),
+    "streamed": ("AsyncStreamedResponse", "StreamedResponse"),
+    "websocket_client": ("AsyncWebSocketClient", "WebSocketClient"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 

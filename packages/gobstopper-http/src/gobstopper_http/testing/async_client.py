@@ -7,22 +7,20 @@ once, and one that blocks does not stop the application.
 from __future__ import annotations
 
 import asyncio
-import codecs
 import concurrent.futures
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-import msgspec
-
-from .errors import Disconnect, WebSocketClosed
+from .errors import Disconnect
+from .event_source import AsyncEventSource, event_stream_fields
 from .request import HeaderTypes, Params
-from .response import ClientResponse, ResponseStart
-from .session import Call, ClientSettings, Connection, RequestOptions, Session, Upload
-from .sse import Event, EventParser
-from .streams import LineSplitter, check_event_stream
-from .websocket import WebSocketExchange
+from .response import ClientResponse
+from .session import Call, ClientSettings, RequestOptions, Session, Upload
+from .streamed import AsyncStreamedResponse
+from .streams import check_event_stream
+from .websocket_client import AsyncWebSocketClient
 
 __all__ = ["AsyncEventSource", "AsyncStreamedResponse", "AsyncTestClient", "AsyncWebSocketClient"]
 
@@ -122,9 +120,7 @@ class AsyncTestClient:
         self, url: str, *, method: str = "GET", last_event_id: str | None = None, **options: Unpack[RequestOptions]
     ) -> AsyncIterator[AsyncEventSource]:
         """Open a stream of server-sent events, to iterate over; see `TestClient.sse`."""
-        extra = [("accept", "text/event-stream"), ("cache-control", "no-store")]
-        if last_event_id is not None:
-            extra.append(("last-event-id", last_event_id))
+        extra = event_stream_fields(last_event_id)
         response = await self._open(self._session.call(method, url, options, extra=extra))
         try:
             check_event_stream(response)
@@ -190,171 +186,6 @@ class AsyncTestClient:
             here.cancel()
             raise TimeoutError(f"{name}: nothing within {timeout} seconds")
         return here.result()
-
-
-class AsyncStreamedResponse(ResponseStart):
-    """An answer whose body is read while it arrives. The time-out is for each chunk."""
-
-    def __init__(self, client: AsyncTestClient, connection: Connection, call: Call) -> None:
-        start = connection.start
-        super().__init__(start.status, start.headers, start.request, start.history)
-        self._client = client
-        self._connection = connection
-        self._call = call
-
-    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Chunks as the application sent them."""
-        while data := await self._run(self._connection.read()):
-            yield data
-
-    async def iter_text(self) -> AsyncGenerator[str, None]:
-        """Text, decoded by the answer's charset."""
-        decode = codecs.getincrementaldecoder(self.charset)("replace").decode
-        async for data in self.iter_bytes():
-            if text := decode(data):
-                yield text
-        if text := decode(b"", final=True):
-            yield text
-
-    async def iter_lines(self) -> AsyncGenerator[str, None]:
-        """Lines without their ends."""
-        lines = LineSplitter()
-        async for text in self.iter_text():
-            for line in lines.feed(text):
-                yield line
-        for line in lines.finish():
-            yield line
-
-    async def read(self) -> ClientResponse:
-        """The rest of the body, as a whole answer."""
-        return ClientResponse(self, await self._run(self._connection.read_all()))
-
-    async def disconnect(self) -> None:
-        """Drop the connection; the application notices."""
-        if self._client.server.alive:
-            await self._run(self._connection.disconnect())
-
-    async def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await self._client._run(work, self._call.name, self._call.timeout)
-
-
-class AsyncEventSource:
-    """An open stream of server-sent events.
-
-    Attributes:
-        response: the answer's head.
-    """
-
-    def __init__(self, response: AsyncStreamedResponse) -> None:
-        self.response = response
-        self._parser = EventParser()
-        self._events = self._read()
-
-    @property
-    def comments(self) -> list[str]:
-        """The comments so far, such as keep-alives."""
-        return self._parser.comments
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        return self
-
-    async def __anext__(self) -> Event:
-        return await anext(self._events)
-
-    async def close(self) -> None:
-        """Drop the connection."""
-        await self._events.aclose()
-        await self.response.disconnect()
-
-    async def _read(self) -> AsyncGenerator[Event, None]:
-        async for data in self.response.iter_bytes():
-            for event in self._parser.feed(data):
-                yield event
-
-
-class AsyncWebSocketClient:
-    """The client's end of a WebSocket; every wait has the client's time-out."""
-
-    def __init__(self, client: AsyncTestClient, exchange: WebSocketExchange, call: Call) -> None:
-        self._client = client
-        self._exchange = exchange
-        self._call = call
-
-    @property
-    def app_close_code(self) -> int | None:
-        """What the application passed to `close`. Granian 2.8.7 does not send it: a client sees 1005."""
-        return self._exchange.app_close_code
-
-    async def send_text(self, data: str) -> None:
-        """Send a text message; `WebSocketClosed` if it is closed."""
-        await self._run(self._send(data))
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send a binary message."""
-        await self._run(self._send(bytes(data)))
-
-    async def send_json(self, data: Any) -> None:
-        """Send JSON in a text message."""
-        await self.send_text(msgspec.json.encode(data).decode())
-
-    async def receive(self) -> str | bytes:
-        """The next message; raises as `WebSocketClient.receive`."""
-        return await self._run(self._receive())
-
-    async def receive_text(self) -> str:
-        """The next message, which has to be text."""
-        message = await self.receive()
-        if not isinstance(message, str):
-            raise TypeError(f"a text message was expected, a binary one came: {message[:80]!r}")
-        return message
-
-    async def receive_bytes(self) -> bytes:
-        """The next message, which has to be binary."""
-        message = await self.receive()
-        if isinstance(message, str):
-            raise TypeError(f"a binary message was expected, a text came: {message[:80]!r}")
-        return message
-
-    async def receive_json(self) -> Any:
-        """The next message, decoded from JSON."""
-        return msgspec.json.decode(await self.receive())
-
-    async def __aiter__(self) -> AsyncIterator[str | bytes]:
-        while True:
-            try:
-                message = await self.receive()
-            except WebSocketClosed:
-                return
-            yield message
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it; Granian does not tell the application the code. Twice does nothing."""
-        if self._client.server.alive:
-            await self._run(self._close(code, reason))
-
-    async def disconnect(self) -> None:
-        """Drop the connection without a close frame."""
-        if self._client.server.alive:
-            await self._run(self._disconnect())
-
-    async def _send(self, data: str | bytes) -> None:
-        self._exchange.send(data)
-
-    async def _receive(self) -> str | bytes:
-        try:
-            return await self._exchange.receive()
-        except WebSocketClosed:
-            self._client._session.report(self._exchange)
-            raise
-
-    async def _close(self, code: int, reason: str) -> None:
-        self._exchange.close(code, reason)
-
-    async def _disconnect(self) -> None:
-        self._exchange.disconnect()
-
-    async def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return await self._client._run(work, f"WebSocket {self._call.request.url}", self._call.timeout)
 
 
 async def _send(upload: Upload, future: concurrent.futures.Future[Any]) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import concurrent.futures
-from collections.abc import AsyncIterable, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-import msgspec
-
-from .errors import Disconnect, HTTPStatusError, WebSocketClosed
+from .errors import Disconnect, HTTPStatusError
+from .event_source import EventSource, event_stream_fields
 from .request import HeaderTypes, Params
-from .response import ClientResponse, ResponseStart
-from .session import Call, ClientSettings, Connection, RequestOptions, Session, Upload
-from .sse import Event, EventParser
-from .streams import LineSplitter, check_event_stream
-from .websocket import WebSocketExchange
+from .response import ClientResponse
+from .session import Call, ClientSettings, RequestOptions, Session, Upload
+from .streamed import StreamedResponse
+from .streams import check_event_stream
+from .websocket_client import WebSocketClient
 
 __all__ = ["EventSource", "StreamedResponse", "TestClient", "WebSocketClient"]
 
@@ -154,9 +152,7 @@ class TestClient:
         Raises:
             HTTPStatusError: the answer is not 200, or no `text/event-stream`.
         """
-        extra = [("accept", "text/event-stream"), ("cache-control", "no-store")]
-        if last_event_id is not None:
-            extra.append(("last-event-id", last_event_id))
+        extra = event_stream_fields(last_event_id)
         response = self._open(self._session.call(method, url, options, extra=extra))
         try:
             check_event_stream(response)
@@ -220,179 +216,6 @@ class TestClient:
             future.cancel()
             raise TimeoutError(f"{name}: nothing within {timeout} seconds")
         return future.result()
-
-
-class StreamedResponse(ResponseStart):
-    """An answer whose body is read while it arrives. The time-out is for each chunk."""
-
-    def __init__(self, client: TestClient, connection: Connection, call: Call) -> None:
-        start = connection.start
-        super().__init__(start.status, start.headers, start.request, start.history)
-        self._client = client
-        self._connection = connection
-        self._call = call
-
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Chunks as the application sent them."""
-        while data := self._run(self._connection.read()):
-            yield data
-
-    def iter_text(self) -> Iterator[str]:
-        """Text, decoded by the answer's charset."""
-        decode = codecs.getincrementaldecoder(self.charset)("replace").decode
-        for data in self.iter_bytes():
-            if text := decode(data):
-                yield text
-        if text := decode(b"", final=True):
-            yield text
-
-    def iter_lines(self) -> Iterator[str]:
-        """Lines without their ends."""
-        lines = LineSplitter()
-        for text in self.iter_text():
-            yield from lines.feed(text)
-        yield from lines.finish()
-
-    def read(self) -> ClientResponse:
-        """The rest of the body, as a whole answer."""
-        return ClientResponse(self, self._run(self._connection.read_all()))
-
-    def disconnect(self) -> None:
-        """Drop the connection; the application notices."""
-        if self._client.server.alive:
-            self._run(self._connection.disconnect())
-
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return self._client._run(work, self._call.name, self._call.timeout)
-
-
-class EventSource:
-    """An open stream of server-sent events.
-
-    Attributes:
-        response: the answer's head.
-    """
-
-    def __init__(self, response: StreamedResponse) -> None:
-        self.response = response
-        self._parser = EventParser()
-        self._events = self._read()
-
-    @property
-    def comments(self) -> list[str]:
-        """The comments so far, such as keep-alives."""
-        return self._parser.comments
-
-    def __iter__(self) -> Iterator[Event]:
-        return self
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._events.close()
-        self.response.disconnect()
-
-    def _read(self) -> Generator[Event, None, None]:
-        for data in self.response.iter_bytes():
-            yield from self._parser.feed(data)
-
-
-class WebSocketClient:
-    """The client's end of a WebSocket; every wait has the client's time-out."""
-
-    def __init__(self, client: TestClient, exchange: WebSocketExchange, call: Call) -> None:
-        self._client = client
-        self._exchange = exchange
-        self._call = call
-
-    @property
-    def app_close_code(self) -> int | None:
-        """What the application passed to `close`. Granian 2.8.7 does not send it: a client sees 1005."""
-        return self._exchange.app_close_code
-
-    def send_text(self, data: str) -> None:
-        """Send a text message; `WebSocketClosed` if it is closed."""
-        self._run(self._send(data))
-
-    def send_bytes(self, data: bytes) -> None:
-        """Send a binary message."""
-        self._run(self._send(bytes(data)))
-
-    def send_json(self, data: Any) -> None:
-        """Send JSON in a text message."""
-        self.send_text(msgspec.json.encode(data).decode())
-
-    def receive(self) -> str | bytes:
-        """The next message.
-
-        Raises:
-            WebSocketClosed: the server closed it, and everything before was received.
-            TimeoutError: nothing came.
-        """
-        return self._run(self._receive())
-
-    def receive_text(self) -> str:
-        """The next message, which has to be text."""
-        message = self.receive()
-        if not isinstance(message, str):
-            raise TypeError(f"a text message was expected, a binary one came: {message[:80]!r}")
-        return message
-
-    def receive_bytes(self) -> bytes:
-        """The next message, which has to be binary."""
-        message = self.receive()
-        if isinstance(message, str):
-            raise TypeError(f"a binary message was expected, a text came: {message[:80]!r}")
-        return message
-
-    def receive_json(self) -> Any:
-        """The next message, decoded from JSON."""
-        return msgspec.json.decode(self.receive())
-
-    def __iter__(self) -> Iterator[str | bytes]:
-        while True:
-            try:
-                message = self.receive()
-            except WebSocketClosed:
-                return
-            yield message
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it; Granian does not tell the application the code. Twice does nothing."""
-        if self._client.server.alive:
-            self._run(self._close(code, reason))
-
-    def disconnect(self) -> None:
-        """Drop the connection without a close frame."""
-        if self._client.server.alive:
-            self._run(self._disconnect())
-
-    async def _send(self, data: str | bytes) -> None:
-        self._exchange.send(data)
-
-    async def _receive(self) -> str | bytes:
-        try:
-            return await self._exchange.receive()
-        except WebSocketClosed:
-            self._client._session.report(self._exchange)
-            raise
-
-    async def _close(self, code: int, reason: str) -> None:
-        self._exchange.close(code, reason)
-
-    async def _disconnect(self) -> None:
-        self._exchange.disconnect()
-
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return self._client._run(work, f"WebSocket {self._call.request.url}", self._call.timeout)
 
 
 def _send(upload: Upload, future: concurrent.futures.Future[Any]) -> None:
