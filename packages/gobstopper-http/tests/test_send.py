@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gobstopper_http.convert import UnsupportedReturnError
+from gobstopper_http.files import FileResponse
 from gobstopper_http.request import Request
 from gobstopper_http.response import Response
 from gobstopper_http.send import send
@@ -41,3 +43,13 @@ def test_answers_and_background_work() -> None:
         client.settle()
     assert done == ["sync", "content"]
     assert files[0].file.closed
+
+
+def test_what_is_not_in_memory() -> None:
+    async def app(scope: Any, proto: Any) -> None:
+        request = Request.from_rsgi(scope, proto)
+        await send(request, iter(["a", "b"]) if scope.path == "/stream" else FileResponse(__file__))
+
+    with TestClient(app) as client:
+        assert client.get("/stream").text == "ab"
+        assert client.get("/file").content == Path(__file__).read_bytes()

@@ -268,6 +268,19 @@ def test_the_servers_word_for_a_closed_stream_ends_it_quietly() -> None:
     asyncio.run(main())
 
 
+def test_every_chunk_counts_for_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one too: it may be all there is, and large."""
+    sizes: list[int] = []
+
+    async def keep_pace(_: object, size: int) -> None:
+        sizes.append(size)
+
+    monkeypatch.setattr("gobstopper_http.peer.Peer.keep_pace", keep_pace)
+    with TestClient(Served(lambda: StreamingResponse(letters(b"a" * 7, b"", "é")))) as client:
+        assert len(client.get("/").content) == 9
+    assert sizes == [7, 2]
+
+
 def test_without_a_descriptor_left_there_is_an_error_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def pipe() -> tuple[int, int]:
         raise OSError(errno.EMFILE, "Too many open files")
