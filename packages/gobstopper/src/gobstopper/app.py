@@ -159,7 +159,6 @@ class Gobstopper(Scaffold):
         holder = Blueprint("app")
         holder.registrations = self.registrations
         holder.register_blueprint(blueprint, url_prefix, name)
-        self._urls = None
         for route in self._flattened(self.registrations[-1]):
             self._check_route(route)
 

@@ -9,7 +9,7 @@ from typing import Any
 from gobstopper_http.datastructures import Headers
 from gobstopper_http.request import Request
 from gobstopper_http.response import Response
-from gobstopper_http.rsgi import StreamTransport, check_status
+from gobstopper_http.rsgi import BodyChunks, HTTPProtocol, StreamTransport, check_status
 from gobstopper_http.types import RawHeaders
 from gobstopper_http.websocket import WebSocket
 
@@ -39,21 +39,21 @@ class CapturingProtocol:
     """
 
     def __init__(self, request: Request, finalize: tuple[Callable[..., Any], ...]) -> None:
-        self._proto = request.proto
+        self._proto: HTTPProtocol = request.proto
         self._request = request
         self._finalize = finalize
         self.response: Response | None = None
 
     def __call__(self) -> Awaitable[bytes]:
         """The whole body."""
-        return self._proto()  # type: ignore[no-any-return]
+        return self._proto()
 
-    def __aiter__(self) -> Any:
+    def __aiter__(self) -> BodyChunks:
         return self._proto.__aiter__()
 
     def client_disconnect(self) -> Awaitable[None]:
         """Return when the client has gone."""
-        return self._proto.client_disconnect()  # type: ignore[no-any-return]
+        return self._proto.client_disconnect()
 
     def response_empty(self, status: int, headers: RawHeaders) -> None:
         """Answer without a body; like its siblings, ignored after the first answer."""
@@ -86,7 +86,7 @@ class CapturingProtocol:
         raw = self._sent(status, headers)
         if raw is None:
             raise RuntimeError("a mounted application answered twice")
-        return self._proto.response_stream(status, raw)  # type: ignore[no-any-return]
+        return self._proto.response_stream(status, raw)
 
     def _sent(self, status: int, headers: RawHeaders) -> RawHeaders | None:
         if self.response is not None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gobstopper_http.convert import UnsupportedReturnError, make_response
 from gobstopper_http.deadlines import EXPIRED, deadlines_of
@@ -80,7 +80,7 @@ class Runtime:
             value = await value
         if value is None and request.answered:
             return  # the handler has answered by itself
-        response = value if isinstance(value, Response) else self.convert(request.route, value)  # type: ignore[arg-type]
+        response = value if isinstance(value, Response) else self.convert(_route(request), value)
         if response.immediate:
             response.send_now(request)
         else:
@@ -118,7 +118,8 @@ class Runtime:
                 self._log_cut(request)
             else:
                 error = HTTPException(503, "The request took too long.", {"Retry-After": "1"})
-                self.logger.error(f"{request.route.place} did not answer within {request.route.timeout:g} s")  # type: ignore[attr-defined]
+                route = _route(request)
+                self.logger.error(f"{route.place} did not answer within {route.timeout:g} s")
         return await self.errors.respond(request, error)
 
     async def fail(self, request: Request, error: BaseException | None, response: Response | None = None) -> None:
@@ -126,7 +127,7 @@ class Runtime:
         if error is None:
             if "gave_up" in request.__dict__:
                 return  # its time-out was answered and logged
-            error = AlreadyAnsweredError(f"{request.route.place} answered, and then returned another answer")  # type: ignore[attr-defined]
+            error = AlreadyAnsweredError(f"{_route(request).place} answered, and then returned another answer")
         if isinstance(error, ClientDisconnected):
             self.logger.debug(f"the client of {request.method} {request.path} has gone")
             if request.answered:
@@ -172,6 +173,10 @@ class Runtime:
             await response.close()
         except Exception as error:
             self.logger.warning("closing a response that was not sent failed", exc_info=error)
+
+
+def _route(request: Request) -> EndpointInfo:
+    return cast("EndpointInfo", request.route)  # every request of an application is made with one
 
 
 def _maker(info: EndpointInfo, maker: Callable[..., Any] | Sequence[Any]) -> str:
