@@ -59,10 +59,9 @@ def test_a_tampered_cookie_is_no_session(browser: Browser) -> None:
     browser.post("/login", "user=ada")
     value = browser.cookies[NAME]
     middle = len(value) // 2
-    other = "A" if value[middle] != "A" else "B"
     changed = [
-        value[:middle] + other + value[middle + 1 :],
-        other + value[1:],
+        value[:middle] + ("A" if value[middle] != "A" else "B") + value[middle + 1 :],
+        ("A" if value[0] != "A" else "B") + value[1:],
         value[:-1],
         value + "AAAA",
         value[::-1],

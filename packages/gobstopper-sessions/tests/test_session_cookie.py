@@ -77,3 +77,15 @@ def test_the_prefix_is_put_once(name: str) -> None:
 )
 def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:
     assert is_loopback_host(host) is loopback
+
+
+def test_a_first_field_that_the_server_does_not_hand_over_hides_no_other() -> None:
+    """On HTTP/2 a browser may send each cookie in a field of its own; one that is not ASCII reads as missing."""
+
+    class Raw(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            return default if name == "cookie" else super().get(name, default)
+
+    hidden = SimpleNamespace(raw_headers=Raw(host="example.org", cookie=""), cookies={"__Host-session": "id"})
+    hidden.scope = SimpleNamespace(authority=None)
+    assert SessionCookie("session").find(hidden) == "id"

@@ -72,7 +72,7 @@ def journal() -> Journal:
 
 @pytest.fixture
 async def broker(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dispatcher_module, "AFTER_FAILURE", 0.05)
+    monkeypatch.setattr("gobstopper_tasks.engines._outbox.AFTER_FAILURE", 0.05)
     monkeypatch.setattr("gobstopper_tasks.engines._broker.AFTER_FAILURE", 0.05)
     monkeypatch.setattr(dispatcher_module, "_REJOIN", 0.05)
     broker = Broker(Ledger(), journal, lease=60.0)

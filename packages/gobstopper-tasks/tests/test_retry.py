@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gobstopper_tasks import Backoff
+from gobstopper_tasks import Backoff, RetryTask, TaskQueue
 from gobstopper_tasks.retry import backoff
 
 
@@ -34,3 +34,28 @@ def test_what_a_task_may_say() -> None:
     for bad in ({"initial": -1}, {"factor": 0.5}, {"jitter": 2}, {"maximum": -1}):
         with pytest.raises(ValueError, match="must be"):
             Backoff(**bad)
+
+
+def test_a_wrong_delay_is_told_and_retried_as_any_failure() -> None:
+    """Found by a page of the documentation: a reason in the delay's place stopped the queue."""
+    for wrong in ("busy", True, object()):
+        with pytest.raises(TypeError, match="the delay is seconds"):
+            RetryTask(wrong)  # type: ignore[arg-type]
+    for wrong_number in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="from 0 up"):
+            RetryTask(wrong_number)
+    assert (RetryTask(2.5).delay, str(RetryTask(reason="busy"))) == (2.5, "busy")
+
+
+async def test_a_task_that_asks_for_a_retry_wrongly_ends() -> None:
+    async with TaskQueue("memory://") as queue:
+
+        @queue.task("wrong", max_retries=1, backoff=0)
+        async def wrong() -> None:
+            raise RetryTask("the server is busy")  # type: ignore[arg-type]
+
+        await queue.start_workers("default", 1)
+        info = await queue.wait(await queue.add("wrong"), timeout=10)
+        assert info is not None
+        assert (info.status, info.attempt) == ("failed", 2)
+        assert "the delay is seconds, not 'the server is busy'" in (info.error or "")

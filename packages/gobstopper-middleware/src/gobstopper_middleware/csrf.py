@@ -12,7 +12,7 @@ from typing import Any
 from gobstopper_http import HTTPException, Request, Response, WebSocket
 from gobstopper_sessions import Session, SetupContext
 
-from ._attributes import request_attribute
+from ._attributes import request_attribute, set_attribute
 from ._options import check_texts
 from ._standalone import Next
 from .origins import check_origins, is_same_host
@@ -147,12 +147,14 @@ class CSRFMiddleware:
         await next_handler(websocket)
 
     def check_websocket(self, websocket: WebSocket) -> None:
-        """Check the origin, unless the application does.
+        """Check the origin; where the application does that itself, only tell it `trusted_origins`.
 
         Raises:
             HTTPException: 403.
         """
-        if not self._sockets_checked and "origin" in websocket.raw_headers and not self._is_allowed(websocket):
+        if self._sockets_checked:
+            set_attribute(websocket, "trusted_origins", self._trusted)
+        elif "origin" in websocket.raw_headers and not self._is_allowed(websocket):
             raise HTTPException(403, "The origin may not open WebSockets here.")
 
     def _is_allowed(self, connection: Request | WebSocket, *, same_host: bool = True) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 
 class TaskError(Exception):
     """Base of every error that this package raises."""
@@ -49,9 +51,18 @@ class TaskFailed(TaskError):
 
 
 class RetryTask(Exception):  # a signal from a task function, not an error of ours
-    """Raised by a task function: run me again, after `delay` seconds (None: the task's own back-off)."""
+    """Raised by a task function: run me again, after `delay` seconds (None: the task's own back-off).
+
+    Raises:
+        TypeError, ValueError: for a delay that is no number of seconds. It counts as any failure of the task.
+    """
 
     def __init__(self, delay: float | None = None, reason: str = "asked to be retried") -> None:
+        if delay is not None:
+            if isinstance(delay, bool) or not isinstance(delay, int | float):
+                raise TypeError(f"RetryTask: the delay is seconds, not {delay!r}; for a reason write reason=…")
+            if not 0 <= delay < inf:
+                raise ValueError(f"RetryTask: the delay is seconds from 0 up, not {delay!r}")
         self.delay = delay
         super().__init__(reason)
 

@@ -13,8 +13,9 @@ import msgspec
 from ..engine import Filter
 from ..errors import TaskStoreUnavailable
 from ..task import JSON, Enqueued, TaskInfo, TaskSpec, TaskStatus
-from ._dispatcher import AFTER_FAILURE, NO_ROW, Dispatcher
+from ._dispatcher import Dispatcher
 from ._journal import Event, Kind, Progress
+from ._outbox import AFTER_FAILURE, NO_ROW
 from ._record import Record
 
 Added = Callable[[list[Enqueued] | BaseException], None]

@@ -89,9 +89,13 @@ class Ledger:
             del self.idempotent[spec.idempotency_key]
 
     def forget_keys(self, before: float) -> None:
-        """Drop idempotency keys of tasks added before that time."""
+        """Drop idempotency keys of tasks added before that time, unless the task is still to end: it keeps its key."""
         while self._idempotent_age and self._idempotent_age[0][0] < before:
-            self.idempotent.pop(self._idempotent_age.popleft()[1], None)
+            _, key = self._idempotent_age.popleft()
+            if self.idempotent.get(key) in self.records:
+                self._idempotent_age.append((before + 3600, key))  # to be looked at again in an hour
+            else:
+                self.idempotent.pop(key, None)
 
     # -- transitions
 
