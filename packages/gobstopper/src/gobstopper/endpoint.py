@@ -50,7 +50,7 @@ def is_async(function: Callable[..., Any]) -> bool:
     """Whether calling `function` gives a coroutine: an `async def`, a partial of one, or an object with such a call."""
     while isinstance(function, partial):
         function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def compile_endpoint(
