@@ -101,7 +101,7 @@ class SessionCookie:
             return None
         # The first of several fields may be one that the server does not hand over, as it is not visible ASCII.
         if header is not None and header.startswith(self._only) and ";" not in header and '"' not in header:
-            return header[len(self._only) :].rstrip(" \t")  # the most frequent case, without reading all cookies
+            return header[len(self._only) :].strip(" \t")  # the most frequent case, without reading all cookies
         return connection.cookies.get(self._name(self.is_secure_for(connection)))
 
     def dump(self, value: str, connection: Request | WebSocket) -> str:
