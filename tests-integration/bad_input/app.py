@@ -281,6 +281,11 @@ def def_raises(name: str) -> None:
     raise error
 
 
+@app.get("/length/<value>")
+async def wrong_length(value: str) -> Response:
+    return Response(b"abc", headers={"Content-Length": value})
+
+
 @app.get("/child-raises/<name>")
 async def child_raises(name: str) -> None:
     async with asyncio.TaskGroup() as group:

@@ -84,6 +84,13 @@ def test_two_answers(worker: Worker, path: str, message: str) -> None:
     worker.took(message)
 
 
+@pytest.mark.parametrize("value", ["1", "10", "x"])
+def test_a_wrong_length_does_not_shift_the_next_answer(worker: Worker, value: str) -> None:
+    with worker.client() as client:
+        assert client.ask("GET", f"/length/{value}").body == b"abc"
+        assert client.ask("GET", "/ok").body == b"ok"
+
+
 @pytest.mark.parametrize("path", ["/never", "/never/def", "/never/awaitable"])
 def test_no_answer(worker: Worker, path: str) -> None:
     began = time.monotonic()

@@ -32,6 +32,7 @@ from gobstopper_http.response import (
     problem,
     redirect,
 )
+from gobstopper_http.testing import TestClient
 
 
 class Proto:
@@ -240,3 +241,38 @@ def test_more_that_json_can_hold() -> None:
     assert encode_json(value) == b'["00000000-0000-0000-0000-000000000001","1.5","P1D","red",{"1":2}]'
     with pytest.raises(TypeError, match=r"builtins\.object has no JSON form"):
         encode_json([object()])
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "lengths", "sent"),
+    [
+        ("GET", 200, ["10"], ["3"]),
+        ("GET", 200, ["1"], ["3"]),
+        ("GET", 200, ["x"], ["3"]),
+        ("GET", 200, ["1", "3"], ["3"]),
+        ("POST", 404, ["10"], ["3"]),
+        ("GET", 200, ["3"], ["3"]),
+        ("HEAD", 200, ["10"], ["10"]),
+    ],
+)
+def test_a_wrong_length_is_not_sent(method: str, status: int, lengths: list[str], sent: list[str]) -> None:
+    """What is too long or too short would be taken for a piece of the next answer on that connection."""
+    fields = [("x-a", "b"), *(("content-length", length) for length in lengths)]
+
+    async def app(scope: Any, proto: Any) -> None:
+        response = Response(b"abc", status, fields)
+        await response.send(Request.from_rsgi(scope, proto))
+        assert response.headers.getlist("content-length") == lengths
+
+    with TestClient(app) as client:
+        answer = client.request(method, "/")
+    assert (answer.status, answer.headers.getlist("content-length"), answer.headers["x-a"]) == (status, sent, "b")
+    assert answer.content == (b"" if method == "HEAD" else b"abc")
+
+
+def test_a_wrong_length_and_nothing_else() -> None:
+    async def app(scope: Any, proto: Any) -> None:
+        await Response(b"", 200, {"Content-Length": "10"}).send(Request.from_rsgi(scope, proto))
+
+    with TestClient(app) as client:
+        assert client.get("/").headers["content-length"] == "0"

@@ -20,6 +20,7 @@ from gobstopper_http.testing import ApplicationError, FakeServer, GranianPanic, 
 from gobstopper_http.testing.bodies import RequestBody
 from gobstopper_http.testing.errors import protocol_closed
 from gobstopper_http.testing.http import HTTPExchange
+from gobstopper_http.testing.scope import Target, parse_target
 from gobstopper_http.testing.websocket import MAX_MESSAGE, WebSocketExchange
 
 Handler = Callable[[Any, Any], Any]
@@ -245,6 +246,15 @@ def test_scope_and_headers(serve: Callable[..., FakeServer]) -> None:
         "server": "127.0.0.1:8000",
         "proto": "http",
     }
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [("http://h", "/", ""), ("http://h?a=1", "/", "a=1"), ("http://h/?a", "/", "a"), ("http://h/p?q?r", "/p", "q?r")],
+)
+def test_absolute_targets(target: str, path: str, query: str) -> None:
+    """As a real Granian reads them."""
+    assert parse_target(target) == Target(path, query, "h")
 
 
 def test_what_the_server_refuses_itself(serve: Callable[..., FakeServer]) -> None:

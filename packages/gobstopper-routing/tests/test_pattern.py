@@ -100,3 +100,12 @@ def test_shape_ignores_names_and_nothing_else() -> None:
 
 def test_repr_shows_the_text() -> None:
     assert repr(Pattern.parse("/a/<x>")) == "Pattern('/a/<x>')"
+
+
+def test_quotes_are_not_part_of_an_argument() -> None:
+    router: Router[str] = Router()
+    router.add("""/<any("a, b",'c',d):x>""", ["GET"], "target")
+    assert [router.match("GET", f"/{text}") for text in ("a, b", "c", "d")] == [
+        ("target", (text,)) for text in ("a, b", "c", "d")
+    ]
+    assert router.match("GET", "/'c'") == frozenset()

@@ -132,3 +132,10 @@ def test_hooks(kind: str, function: Callable[..., Any], fits: bool) -> None:
     if message is not None:
         assert message.startswith(f"{kind} hook <lambda>(")
         assert f"is called with ({', '.join(HOOKS[kind])})" in message
+
+
+def test_a_pattern_without_parameters_is_called_so() -> None:
+    def handler(request: object, user: str) -> None: ...
+
+    with pytest.raises(SignatureError, match="with no parameters: it takes 'user'"):
+        check_signature(handler, (), "/me")

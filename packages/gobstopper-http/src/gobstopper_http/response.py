@@ -47,7 +47,7 @@ class Response:
     Args:
         body: `bytes`, or `str` to be encoded as UTF-8.
         status: 200 to 599; checked when it is sent.
-        headers: Header fields, checked now.
+        headers: Header fields, checked now. A `Content-Length` that is not the body's is not sent, except to HEAD.
         content_type: The `Content-Type`. Default: `text/html; charset=utf-8` for `str`, `application/octet-stream` for
             `bytes`, none for an empty body; one among `headers` wins over the default.
         background: Called after the answer was handed to the server; awaited if it returns an awaitable.
@@ -145,9 +145,12 @@ class Response:
             AlreadyAnsweredError: if the request has an answer.
             ValueError, TypeError: for a status or header that the server would die of or drop.
         """
+        raw = self.headers.raw
+        if raw and (len(raw) > 1 or raw[0][0] == "content-length"):
+            raw = _true_length(raw, self, request.method)
         proto = request.claim(self.status)
         try:
-            proto.response_bytes(self.status, self.headers.raw, self.body)
+            proto.response_bytes(self.status, raw, self.body)
         except BaseException:
             request.answered = 0  # the server took nothing: a body that is no bytes
             raise
@@ -307,6 +310,17 @@ def _merge(default: RawHeaders, headers: HeaderInput | None, content_type: str |
     if content_type is not None:
         merged["content-type"] = content_type
     return merged
+
+
+def _true_length(raw: RawHeaders, response: Response, method: str) -> RawHeaders:
+    """The fields without a `Content-Length` that is not the body's; the server adds the true one.
+
+    It would send a wrong one as it is, and the client take what is over, or the next answer, for a piece of the other.
+    """
+    lengths = [value for field, value in raw if field == "content-length"]
+    if not lengths or lengths == [str(len(response.body))] or method == "HEAD":
+        return raw  # to HEAD it speaks of a body that is not sent (RFC 9110 section 8.6)
+    return [pair for pair in raw if pair[0] != "content-length"]
 
 
 def _unsafe(location: str) -> bool:
