@@ -217,3 +217,67 @@ def test_an_error_handler_that_returns_no_answer_is_named(app: Gobstopper, caplo
     assert "the error handler " in caplog.text
     assert "lost (" in caplog.text
     assert "builtins.int is no answer" in caplog.text
+
+
+def test_every_error_is_in_the_log_of_an_error_handler_that_fails(
+    app: Gobstopper, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/")
+    async def fails() -> None:
+        raise CustomError("the first")
+
+    @app.error_handler(CustomError)
+    async def fails_too(request: Request, error: CustomError) -> None:
+        try:
+            raise KeyError("the second")
+        except KeyError:
+            raise ValueError("the third")  # noqa: B904 - as it happens
+
+    with TestClient(app) as client:
+        assert client.get("/").status == 500
+    for text in ("the first", "the second", "the third"):
+        assert text in caplog.text
+
+
+def test_nothing_of_a_client_s_becomes_html_in_an_error_page(app: Gobstopper) -> None:
+    app.debug = True
+
+    @app.get("/detail")
+    async def detail(request: Request) -> None:
+        abort(400, request.query["x"])
+
+    @app.get("/trace")
+    async def trace(request: Request) -> None:
+        raise LookupError(request.query["x"])
+
+    with TestClient(app, headers={"accept": "text/html"}) as client:
+        for path in ("/detail", "/trace"):
+            answer = client.get(path, params={"x": "<img src=x>"})
+            assert answer.content_type == "text/html"
+            assert answer.headers["vary"] == "Accept"
+            assert "&lt;img src=x&gt;" in answer.text
+            assert "<img" not in answer.text
+
+
+def test_an_error_that_redirects_has_no_page(app: Gobstopper) -> None:
+    @app.get("/")
+    async def index() -> None:
+        raise HTTPException(302, headers={"Location": "/there"})
+
+    with TestClient(app) as client:
+        answer = client.get("/", follow_redirects=False)
+        assert (answer.status, answer.headers["location"], answer.content) == (302, "/there", b"")
+
+
+def test_a_header_of_the_error_handler_wins_over_the_error_s(app: Gobstopper) -> None:
+    @app.error_handler(503)
+    async def busy(request: Request, error: HTTPException) -> Any:
+        return {"busy": True}, 503, {"Retry-After": "5"}
+
+    @app.get("/")
+    async def index() -> None:
+        abort(503, headers={"Retry-After": "60", "X-Other": "kept"})
+
+    with TestClient(app) as client:
+        answer = client.get("/")
+        assert (answer.headers["retry-after"], answer.headers["x-other"]) == ("5", "kept")

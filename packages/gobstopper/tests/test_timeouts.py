@@ -138,3 +138,18 @@ def test_stop_iteration_of_a_threaded_handler(app: Gobstopper, caplog: pytest.Lo
     with TestClient(app) as client:
         assert client.get("/").status == 500
     assert "StopIteration" in caplog.text
+
+
+def test_the_error_handler_of_a_time_out_is_not_cancelled_itself(app: Gobstopper) -> None:
+    @app.get("/", timeout=0.1)
+    async def never() -> None:
+        await asyncio.sleep(60)
+
+    @app.error_handler(503)
+    async def sorry(request: Request, error: Exception) -> dict[str, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        return {"cancelling": task.cancelling()}  # asyncio.timeout() and TaskGroup look at it
+
+    with TestClient(app, timeout=20) as client:
+        assert client.get("/").json() == {"cancelling": 0}

@@ -71,7 +71,6 @@ class ErrorResponder:
         except GeneratorExit:
             raise
         except BaseException as second:  # noqa: BLE001 - one plain 500, never a loop
-            second.__context__ = error
             self.log(request, second)
             return self._default(request, second)
 
