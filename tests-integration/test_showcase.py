@@ -177,14 +177,8 @@ def test_it_stops_with_a_stream_and_a_socket_open() -> None:
 def test_a_background_task(server: GranianServer) -> None:
     accepted = fetch(server, "/baking", "POST")
     assert accepted.status == 202
-    seen = set()
-
-    def is_done() -> bool:
-        state = fetch(server, f"/baking/{accepted.json['id']}").json
-        seen.add(state["note"])
-        return state == {"status": "succeeded", "progress": 1.0, "note": "tray 5 of 5", "result": {"baked": 60}}
-
-    server.wait_for(is_done, timeout=20)
+    done = {"status": "succeeded", "progress": 1.0, "note": "tray 5 of 5", "result": {"baked": 60}}
+    server.wait_for(lambda: bool(fetch(server, f"/baking/{accepted.json['id']}").json == done), timeout=20)
     assert fetch(server, "/baking/none").status == 404
 
 

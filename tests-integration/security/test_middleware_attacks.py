@@ -125,11 +125,11 @@ def test_head_says_what_get_would(visitor: Browser) -> None:
 
 def test_no_two_pages_have_one_nonce_and_none_is_kept(visitor: Browser) -> None:
     answers = [visitor.get("/nonce") for _ in range(20)]
-    nonces = {re.search(rb"nonce=([\w-]{22})>", answer.body)[1].decode() for answer in answers}
+    nonces = {nonce for answer in answers for nonce in re.findall(r"nonce=([\w-]{22})>", answer.body.decode())}
     assert len(nonces) == 20
     for answer in answers:
         assert answer["cache-control"] == "no-cache"
-        assert re.search(r"'nonce-([\w-]{22})'", answer["content-security-policy"])[1] in nonces
+        assert len(set(re.findall(r"'nonce-([\w-]{22})'", answer["content-security-policy"])) & nonces) == 1
 
 
 def test_two_origins_may_read_nothing(visitor: Browser) -> None:
@@ -193,13 +193,11 @@ def test_a_file_that_becomes_a_link_is_never_followed(visitor: Browser, static: 
 
     def turn() -> None:
         while not stop.is_set():
-            for make in (
-                lambda new: new.write_text("inside."),
-                lambda new: new.symlink_to(static.parent / "outside.txt"),
-            ):
-                new = static / "turning.tmp"
-                make(new)
-                new.replace(file)
+            new = static / "turning.tmp"
+            new.write_text("inside.")
+            new.replace(file)
+            new.symlink_to(static.parent / "outside.txt")
+            new.replace(file)
 
     file.write_text("inside.")
     thread = threading.Thread(target=turn)
@@ -347,7 +345,7 @@ def over_http2(port: int, fields: list[tuple[str, str]]) -> tuple[str | None, di
         while data := connection.recv(65536):
             for event in http2.receive_data(data):
                 if isinstance(event, h2.events.ResponseReceived):
-                    headers = dict(event.headers)
+                    headers = {str(name): str(value) for name, value in event.headers}
                 elif isinstance(event, h2.events.DataReceived):
                     body += event.data
                 elif isinstance(event, h2.events.StreamEnded | h2.events.StreamReset | h2.events.ConnectionTerminated):
