@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gobstopper import Gobstopper
+from gobstopper import Gobstopper, current_app, current_request
 from gobstopper.endpoint import is_async
 from gobstopper.middleware.static import StaticMiddleware
 from gobstopper_http import Request, Response, UploadFile
@@ -118,3 +118,35 @@ def test_after_hooks_run_the_last_registered_first(app: Gobstopper) -> None:
     app.get("/")(lambda: "index")
     with TestClient(app) as client:
         assert client.get("/").headers["x-order"].split() == ["second", "first"]
+
+
+def test_a_mount_in_a_mount_knows_its_whole_prefix(app: Gobstopper) -> None:
+    middle, inner = Gobstopper("middle", config=app.config), Gobstopper("inner", config=app.config)
+    app.mount("/a", middle)
+    middle.mount("/b", inner)
+
+    @inner.get("/x")
+    async def x() -> str:
+        return inner.url_for("x")
+
+    with TestClient(app) as client:
+        assert client.get("/a/b/x").text == "/a/b/x"
+
+
+def test_around_a_mount_the_request_is_the_outer_application_s(app: Gobstopper) -> None:
+    async def plain(scope: Any, proto: Any) -> None:
+        proto.response_bytes(200, [], b"plain")
+
+    app.mount("/inner", Gobstopper("inner", config=app.config))
+    app.mount("/plain", plain)
+
+    @app.after_request
+    def mark(request: Request, response: Response) -> None:
+        response.headers["x-app"] = current_app().name
+        assert current_request() is request
+
+    with TestClient(app) as client:
+        assert client.get("/inner/x").headers["x-app"] == app.name
+        answer = client.get("/plain")
+        assert (answer.content, answer.headers["x-app"]) == (b"plain", app.name)
+        assert "content-type" not in answer.headers

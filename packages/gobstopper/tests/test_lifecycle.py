@@ -304,3 +304,18 @@ def test_debug_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Gobstopper("x").debug
     assert not Gobstopper("x", config={"DEBUG": False}).debug
     assert Gobstopper().name == __name__
+
+
+def test_a_websocket_hook_without_an_argument_ends_the_start(app: Gobstopper) -> None:
+    app.before_websocket(lambda: None)
+    with pytest.raises(StartupError, match="before_websocket"), TestClient(app):
+        pass
+
+
+@pytest.mark.parametrize(("config", "noted"), [({}, 1), ({"DEBUG": True}, 0), ({"ALLOWED_HOSTS": ["x"]}, 0)])
+def test_absolute_urls_that_cannot_be_built_are_noted(
+    caplog: pytest.LogCaptureFixture, config: dict[str, object], noted: int
+) -> None:
+    with TestClient(Gobstopper("noted", config=config)):
+        pass
+    assert caplog.text.count("neither ALLOWED_HOSTS nor EXTERNAL_URL") == noted

@@ -177,3 +177,16 @@ def test_health(app: Gobstopper) -> None:
         healthy.lifecycle.runtime.stopping = True
         assert client.get("/healthz").status == 503
         healthy.lifecycle.runtime.stopping = False
+
+
+@pytest.mark.parametrize("allowed", ["shop.example", ["shop.example"], ["shop.example:8000"]])
+def test_an_allowed_host_may_have_a_port(allowed: object) -> None:
+    app = Gobstopper("allowed", config={"ALLOWED_HOSTS": allowed})
+
+    @app.get("/")
+    async def index() -> str:
+        return app.url_for("index", _external=True)
+
+    with TestClient(app) as client:
+        assert client.get("/", headers={"host": "shop.example:8000"}).text == "http://shop.example:8000/"
+        assert client.get("/", headers={"host": "evil.example:8000"}).status == 500
