@@ -42,7 +42,8 @@ def supervise(command: Sequence[str], environment: Mapping[str, str], *, restart
         The exit code: 0 after a stop that was asked for.
     """
     with tempfile.TemporaryDirectory(prefix="gobstopper-") as folder:
-        told = {**environment, REPORTS: folder}
+        # With --reload a worker that cannot start is no reason to end, and the next one is to try again.
+        told = {**environment, REPORTS: folder} if restart else environment
         return _Supervisor(command, told, Path(folder), restart=restart, grace=grace).run()
 
 
@@ -91,7 +92,7 @@ class _Supervisor:
                 if self._stopping.is_set():
                     if time.monotonic() - self._asked_at > self._grace:
                         _kill(child)
-                elif self._restart and self._cannot_start():
+                elif self._cannot_start():
                     # Granian would go on starting workers, each with the same message.
                     return self._give_up(child)
 

@@ -29,6 +29,8 @@ def application() -> Any:
     Raises:
         SystemExit: when it cannot be loaded; the reason was shown, and the supervisor told.
     """
+    if _reported("failed") and not _reported("started"):
+        raise SystemExit(1)  # Granian tries again until the supervisor ends it: the reason need not be told twice
     try:
         return _Watched(load_target(os.environ[TARGET], factory=FACTORY in os.environ))
     except click.ClickException as error:
@@ -63,5 +65,10 @@ class _Watched:
 
 def _report(name: str) -> None:
     folder = os.environ.get(REPORTS)
-    if folder is not None and Path(folder).is_dir():  # left behind in the environment of something else
+    if folder is not None and Path(folder).is_dir():  # else left behind in the environment of something else
         (Path(folder) / name).touch()
+
+
+def _reported(name: str) -> bool:
+    folder = os.environ.get(REPORTS)
+    return folder is not None and (Path(folder) / name).exists()
