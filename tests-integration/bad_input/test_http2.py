@@ -99,6 +99,11 @@ def test_a_host_that_is_not_the_authority(client: Client2) -> None:
     assert client.answer(client.request("GET", "/host", ("host", "test"))) == 200
 
 
+def test_a_known_host_that_is_not_the_authority(worker: Worker, client: Client2) -> None:
+    assert worker.ask("GET", "/ok", host="other").status == 200
+    assert client.answer(client.request("GET", "/ok", ("host", "other"))) == 400
+
+
 @pytest.mark.parametrize("path", ["/body", "/json", "/form"])
 def test_too_large(client: Client2, path: str) -> None:
     kind = ("content-type", "application/x-www-form-urlencoded")

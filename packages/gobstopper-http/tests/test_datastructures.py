@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gobstopper_http import _headers
+from gobstopper_http import BadRequestKeyError, _headers
 from gobstopper_http.datastructures import (
     URL,
     Address,
@@ -445,3 +445,11 @@ class TestState:
         state.user = "ann"
         assert state.user == "ann"
         assert isinstance(hash(state), int)
+
+
+@pytest.mark.parametrize("kind", [MultiDict, FormData, QueryParams])
+def test_a_field_that_was_not_sent_is_a_bad_request(kind: type[MultiDict[str]]) -> None:
+    with pytest.raises(BadRequestKeyError) as raised:
+        kind([("a", "1")])["name"]
+    assert isinstance(raised.value, KeyError)
+    assert (raised.value.status, raised.value.detail) == (400, "The field 'name' is missing.")

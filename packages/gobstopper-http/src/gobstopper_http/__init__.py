@@ -14,6 +14,7 @@ from .datastructures import MultiDict as MultiDict
 from .datastructures import QueryParams as QueryParams
 from .datastructures import State as State
 from .errors import AlreadyAnsweredError as AlreadyAnsweredError
+from .errors import BadRequestKeyError as BadRequestKeyError
 from .errors import BodyConsumedError as BodyConsumedError
 from .errors import BodyTimeout as BodyTimeout
 from .errors import BodyTooLarge as BodyTooLarge
@@ -48,6 +49,7 @@ __all__ = [
     "URL",
     "Address",
     "AlreadyAnsweredError",
+    "BadRequestKeyError",
     "BodyConsumedError",
     "BodyTimeout",
     "BodyTooLarge",

@@ -4,6 +4,8 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar, overload
 from urllib.parse import urlencode
 
+from .errors import BadRequestKeyError
+
 V = TypeVar("V")
 T = TypeVar("T")
 D = TypeVar("D")
@@ -13,7 +15,8 @@ class MultiDict(Mapping[str, V], Generic[V]):
     """A mapping whose keys may have several values; it cannot be changed.
 
     ``[key]``, `get`, `items` and `values` give the first value of a key, as in Werkzeug; `getlist` and `lists` give
-    all. ``len`` counts distinct keys.
+    all. ``len`` counts distinct keys. A key that ``[key]`` does not find is the client's fault, who sent
+    the rest: `BadRequestKeyError`, 400 if nobody catches it, and a `KeyError`.
 
     Args:
         pairs: key and value, in the order they were sent.
@@ -34,7 +37,10 @@ class MultiDict(Mapping[str, V], Generic[V]):
         self._lists = lists
 
     def __getitem__(self, key: str) -> V:
-        return self._lists[key][0]
+        values = self._lists.get(key)
+        if values is None:
+            raise BadRequestKeyError(key)
+        return values[0]
 
     @overload
     def get(self, key: str, /) -> V | None: ...

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 __all__ = [
     "AlreadyAnsweredError",
+    "BadRequestKeyError",
     "BodyConsumedError",
     "BodyTimeout",
     "BodyTooLarge",
@@ -59,6 +60,14 @@ class HTTPException(Exception):
 
     def __str__(self) -> str:
         return f"{self.status} {self.detail}"
+
+
+class BadRequestKeyError(HTTPException, KeyError):
+    """A field that the client did not send was asked for by `[…]`: 400. A `KeyError` too, as in Werkzeug."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(400, f"The field {key!r} is missing.")
+        self.key = key
 
 
 class IncompleteBody(HTTPException):

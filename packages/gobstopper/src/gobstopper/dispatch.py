@@ -85,7 +85,7 @@ class Dispatcher:
             method = scope.method if scope.proto == "http" else WEBSOCKET
             headers = scope.headers
             hosts = headers.get_all("host")
-            if (len(hosts) != 1 or hosts[0] not in known) and not is_host(scope, hosts):
+            if (len(hosts) != 1 or hosts[0] not in known or scope.authority) and not is_host(scope, hosts):
                 return self._refuse(scope, proto, method, path, headers, "The Host is missing, doubled or malformed.")
             endpoint = static(path, nothing).get(method)
             if endpoint is not None:

@@ -3,6 +3,7 @@
 from gobstopper_http import URL as URL
 from gobstopper_http import Address as Address
 from gobstopper_http import AlreadyAnsweredError as AlreadyAnsweredError
+from gobstopper_http import BadRequestKeyError as BadRequestKeyError
 from gobstopper_http import BodyConsumedError as BodyConsumedError
 from gobstopper_http import BodyTimeout as BodyTimeout
 from gobstopper_http import BodyTooLarge as BodyTooLarge
@@ -41,6 +42,7 @@ __all__ = [
     "URL",
     "Address",
     "AlreadyAnsweredError",
+    "BadRequestKeyError",
     "BodyConsumedError",
     "BodyTimeout",
     "BodyTooLarge",
