@@ -210,6 +210,10 @@ def test_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         finally:
             await app.task_queue.close()
 
+    code, output = command("list")
+    assert code == 1
+    assert "does not exist: nothing was added yet" in output
+    assert not list(tmp_path.glob("**/*.duckdb")), "looking makes no queue"
     task_id = asyncio.run(add())
     code, output = command("list")
     assert code == 0

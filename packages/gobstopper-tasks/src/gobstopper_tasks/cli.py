@@ -234,6 +234,19 @@ async def work(
     return 0
 
 
+def check_there(target: str) -> None:
+    """Refuse to look into a DuckDB queue that is not there: to open it would make it.
+
+    Raises:
+        InvalidTask: if its file does not exist.
+    """
+    if ("://" not in target or target.startswith("duckdb://")) and not Path(duckdb_path(target)).exists():
+        raise InvalidTask(
+            f"{duckdb_path(target)} does not exist: nothing was added yet, or this is not the folder that the "
+            "application runs in"
+        )
+
+
 def recover(target: str, *, out: Print = print) -> int:
     """`recover`: check the journal of a DuckDB queue, repair it from copies if it is damaged, and say what was lost."""
     if "://" in target and not target.startswith("duckdb://"):

@@ -96,7 +96,7 @@ def worker(app: Any, categories: tuple[str, ...], count: int, grace: float | Non
     """Run tasks until Ctrl-C or SIGTERM; without categories, those of every registered task."""
     from gobstopper_tasks import cli
 
-    _run(app, lambda queue: cli.work(queue, categories, count, grace=grace, live=live, out=click.echo))
+    _run(app, lambda queue: cli.work(queue, categories, count, grace=grace, live=live, out=click.echo), begins=True)
 
 
 @tasks.command()
@@ -119,11 +119,14 @@ async def _shown(show: Callable[..., Awaitable[int]], *, watch: bool) -> int:
     return await cli.watch(lambda: show(out=click.echo), out=partial(click.echo, nl=False))
 
 
-def _run(app: Any, command: Callable[[TaskQueue], Awaitable[int]]) -> None:
-    from gobstopper_tasks import TaskError
+def _run(app: Any, command: Callable[[TaskQueue], Awaitable[int]], *, begins: bool = False) -> None:
+    """Run a command on the open queue; only one that `begins` work may make a queue that is not there."""
+    from gobstopper_tasks import TaskError, cli
 
     async def run() -> int:
         queue = app.task_queue
+        if not begins:
+            cli.check_there(queue.target)
         await queue.open()
         try:
             return await command(queue)
