@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from gobstopper_tasks import TaskQueue
+from gobstopper_tasks.engines.duckdb import switching
 from gobstopper_tasks.engines.duckdb.switching import INTERVAL
 
 
 @pytest.fixture(autouse=True)
-def interval() -> Iterator[None]:
+def interval(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # A test before, of owners that are killed or lost, may have left a journal open in this process.
+    monkeypatch.setattr(switching, "_users", 0)
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.005)
     yield
@@ -33,3 +36,14 @@ async def test_what_the_program_sets_itself_stays(tmp_path: Path, before: float,
         assert sys.getswitchinterval() == pytest.approx(min(before, INTERVAL))
         sys.setswitchinterval(within)
     assert sys.getswitchinterval() == pytest.approx(within)
+
+
+async def test_a_journal_that_stayed_open_is_counted(tmp_path: Path) -> None:
+    switching.shorten()
+    try:
+        async with TaskQueue(tmp_path / "tasks.duckdb"):
+            assert sys.getswitchinterval() == pytest.approx(INTERVAL)
+        assert sys.getswitchinterval() == pytest.approx(INTERVAL)
+    finally:
+        switching.restore()
+    assert sys.getswitchinterval() == pytest.approx(0.005)
