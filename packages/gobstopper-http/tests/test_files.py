@@ -542,12 +542,52 @@ class TestFileResponse:
         with pytest.raises(ValueError, match="control character"):
             FileResponse(path, headers={"X": "a\r\nb"})
 
-    async def test_a_file_that_shrinks_ends_in_an_error(self, path: Path) -> None:
-        from gobstopper_http.files import _read_parts
+    @pytest.mark.parametrize("size", [100, 100_000])
+    def test_a_file_that_is_exchanged_after_the_first_look(self, get: Get, path: Path, size: int) -> None:
+        known = path.stat()
+        path.with_name("new").write_bytes(b"n" * size)
+        path.with_name("new").replace(path)
+        now = path.stat()
+        response = get(stat_result=known)
+        assert (response.content, response.headers["content-length"]) == (b"n" * size, str(size))
+        assert response.headers["etag"] == f'"{now.st_mtime_ns:x}-{size:x}"'
+        part = get(headers={"Range": "bytes=0-9,20-29"}, stat_result=known)
+        assert [field for field, _, _ in parts_of(part)] == [f"bytes 0-9/{size}", f"bytes 20-29/{size}"]
+        assert get(headers={"If-None-Match": response.headers["etag"]}, stat_result=known).status == 304
+        path.unlink()
+        assert get(stat_result=known).status == 404
 
-        with pytest.raises(OSError, match="became shorter"):
-            async for _ in _read_parts(str(path), [(b"", 0, SIZE + 1)], b""):
-                pass
+    def test_a_file_that_changes_all_the_time(self, get: Get, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("gobstopper_http._opened.is_same_version", lambda *_: False)
+        assert get().status == 503
+
+    def test_links_are_followed_unless_one_says_no(self, get: Get, path: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(path)
+        (tmp_path / "folder").symlink_to(tmp_path)
+        real = Path(os.path.realpath(path))
+        for link in (tmp_path / "link", tmp_path / "folder" / path.name):
+            assert get(file=link).content == CONTENT
+            assert get(file=link, follow_links=False).status == 503
+        assert get(file=real, follow_links=False).content == CONTENT
+
+    def test_a_subclass_says_what_another_version_is(self, served: tuple[App, TestClient], path: Path) -> None:
+        class Mine(FileResponse):
+            def entity_tag(self, status: os.stat_result) -> str | None:
+                return f'"{status.st_size}"'
+
+            def look_again(self) -> os.stat_result | None:
+                self.headers["x-again"] = "1"
+                return super().look_again()
+
+        app, client = served
+        known = path.stat()
+        app.make = lambda: Mine(path, stat_result=known)
+        first = client.get("/")
+        assert (first.headers["etag"], "x-again" in first.headers) == (f'"{SIZE}"', False)
+        path.with_name("new").write_bytes(b"new")
+        path.with_name("new").replace(path)
+        second = client.get("/")
+        assert (second.headers["etag"], second.headers["x-again"], second.content) == ('"3"', "1", b"new")
 
 
 class TestContentTypes:

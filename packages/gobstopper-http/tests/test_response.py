@@ -276,3 +276,43 @@ def test_a_wrong_length_and_nothing_else() -> None:
 
     with TestClient(app) as client:
         assert client.get("/").headers["content-length"] == "0"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("headers", [[], [("Content-Length", "3"), ("x-a", "b")], [("content-length", "9")]])
+def test_a_reset_has_no_content(method: str, headers: list[tuple[str, str]]) -> None:
+    """RFC 9110 15.3.6: what is sent with a 205 would be read as the beginning of the next answer, or not at all."""
+
+    async def app(scope: Any, proto: Any) -> None:
+        response = Response("abc", 205, headers)
+        await response.send(Request.from_rsgi(scope, proto))
+        assert response.body == b"abc"
+
+    with TestClient(app) as client:
+        answer = client.request(method, "/")
+    assert (answer.status, answer.content) == (205, b"")
+    assert answer.headers.get("content-length", "0") == "0"
+    assert answer.headers.get("x-a") == ("b" if len(headers) > 1 else None)
+
+
+class Counted(Response):
+    """With state of its own."""
+
+    __slots__ = ("count",)
+
+    count: int
+
+
+@pytest.mark.parametrize("change_first", [True, False])
+def test_a_fresh_answer_is_the_same_with_headers_of_its_own(change_first: bool) -> None:
+    counted = Counted("a", 201, {"x-a": "1"}, background=print)
+    counted.count = 3
+    for one in (Response("a", 201, {"x-a": "1"}, background=print), RedirectResponse("/a"), counted):
+        before = one.headers.items()
+        other = one.fresh()
+        changed, kept = (one, other) if change_first else (other, one)
+        changed.headers.add("set-cookie", "a=b")
+        assert kept.headers.items() == before
+        assert type(other) is type(one)
+        assert (other.body, other.status, other.background) == (one.body, one.status, one.background)
+        assert getattr(other, "count", None) == getattr(one, "count", None)

@@ -79,6 +79,27 @@ def plain_letters(*chunks: Any, closed: list[str] | None = None) -> Iterator[Any
             closed.append("closed")
 
 
+class Source:
+    """Counts how often it is asked for a chunk, and tells that it was closed even if it never was."""
+
+    def __init__(self, chunks: list[str], closed: list[str]) -> None:
+        self.chunks = chunks
+        self.closed = closed
+        self.asked = 0
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        self.asked += 1
+        if not self.chunks:
+            raise StopAsyncIteration
+        return self.chunks.pop(0)
+
+    async def aclose(self) -> None:
+        self.closed.append("closed")
+
+
 @pytest.mark.parametrize("source", [letters, plain_letters, lambda *chunks: list(chunks), lambda *chunks: iter(chunks)])
 @pytest.mark.parametrize(
     ("chunks", "content_type", "body"),
@@ -413,3 +434,46 @@ async def test_closing_a_stream_that_is_not_sent() -> None:
     await StreamingResponse(plain).close()
     await StreamingResponse([b"a"]).close()
     assert closed == ["closed", "closed"]
+
+
+LENGTHS = [["x"], ["-1"], ["+3"], ["3.0"], ["0x3"], ["3, 3"], [""], [str(1 << 64)], ["3", "3"], ["3", "4"]]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("kind", [StreamingResponse, lambda source, **options: EventStream(source, **options)])
+def test_a_length_that_is_none_is_the_developer_s_error(kind: Any, lengths: list[str], method: str) -> None:
+    """The server would close the connection without a word, or send two lengths, of which a proxy takes the other."""
+    closed: list[str] = []
+    source = Source(["abc"], closed)
+    served = Served(lambda: kind(source, headers=[("content-length", length) for length in lengths]))
+    with TestClient(served) as client:
+        answer = client.request(method, "/")
+    assert answer.status == 500
+    (error,) = served.errors
+    assert isinstance(error, ValueError)
+    assert "Content-Length" in str(error)
+    assert all(repr(length) in str(error) for length in lengths)
+    assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("length", ["3", "03", str((1 << 64) - 1)])
+def test_a_length_that_is_one_is_sent(length: str) -> None:
+    served = Served(lambda: StreamingResponse(["abc"], headers={"Content-Length": length}))
+    with TestClient(served) as client:
+        assert client.head("/").headers["content-length"] == length
+    assert served.errors == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "3"}, {"Content-Length": "x"}])
+def test_a_reset_has_no_content(way: tuple[str, bool], method: str, headers: dict[str, str]) -> None:
+    """RFC 9110 15.3.6; the source is closed, and was never asked."""
+    closed: list[str] = []
+    source = Source(["abc"], closed)
+    served = Served(lambda: StreamingResponse(source, 205, headers, bounded=way[1]))
+    with TestClient(served, http_version=way[0]) as client:
+        answer = client.request(method, "/")
+    assert (answer.status, answer.content, answer.headers.get("content-length", "0")) == (205, b"", "0")
+    assert served.errors == []
+    assert (closed, source.asked) == (["closed"], 0)

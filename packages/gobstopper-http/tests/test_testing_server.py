@@ -322,6 +322,9 @@ def test_exact_bodies(serve: Callable[..., FakeServer]) -> None:
     assert ask(server, "/?200|transfer-encoding")[1] == [("transfer-encoding", "chunked"), ("server", "granian")]
     assert ask(server, "/?204") == (204, [("server", "granian")], b"")
     assert ask(server, "/?100") == (500, [("content-length", "0")], b"")
+    assert ask(server, "/?199") == (500, [("content-length", "0")], b"")
+    for method in ("GET", "HEAD"):
+        assert ask(server, "/?101", method=method) == (101, [("server", "granian")], b"")
     assert ask(server, "/?100", method="HEAD") == (500, [], b"")
     assert ask(server, "/?200", headers=[("connection", b"close")])[1][1] == ("connection", "close")
     assert ask(server, "/?200", headers=[("connection", b"close")], version="1")[1] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Literal, Protocol
 
 from ._dates import format_http_date, parse_http_date
@@ -20,7 +21,10 @@ __all__ = [
     "weak_match",
 ]
 
-_ETAGS = re.compile(r'(W/)?"([^"]*)"')
+# A member of a list, which commas inside of quotes do not end. Possessive, so that it is one pass over any nonsense.
+_MEMBER = re.compile(r'(?:[^",]++|"[^"]*+"?+)++')
+# An entity-tag of RFC 9110 8.8.3: the W is case-sensitive, and nothing is escaped.
+_SENT = re.compile(r'(W/)?"([^\x00- "\x7f]*+)"')
 _ETAG = re.compile(r'(?:W/)?"[!#-~]*"')
 _OPAQUE = re.compile(r"[!#-~]*")
 
@@ -47,22 +51,33 @@ def quote_etag(tag: str, *, weak: bool = False) -> str:
 
 
 def weak_match(field: str, etag: str | None) -> bool:
-    """Whether a list of entity tags (or ``*``) names this one, weak or not (``If-None-Match``)."""
+    """Whether a list of entity tags (or ``*``) names this one, weak or not (``If-None-Match``).
+
+    A member of the list that is no entity tag (RFC 9110 8.8.3: ``w/"x"`` is none) names nothing.
+    """
     if field.strip(" \t") == "*":
         return True
     if etag is None:
         return False
     opaque = etag.removeprefix("W/").strip('"')
-    return any(match[2] == opaque for match in _ETAGS.finditer(field))
+    return any(tag == opaque for _weak, tag in _entity_tags(field))
 
 
 def strong_match(field: str, etag: str | None) -> bool:
-    """Whether a list of entity tags (or ``*``) names this one, both being strong (``If-Match``)."""
+    """Whether a list of entity tags (or ``*``) names this one, both being strong (``If-Match``); see `weak_match`."""
     if field.strip(" \t") == "*":
         return True
     if etag is None or etag.startswith("W/"):
         return False
-    return any(match[2] == etag.strip('"') and not match[1] for match in _ETAGS.finditer(field))
+    opaque = etag.strip('"')
+    return any(tag == opaque and not weak for weak, tag in _entity_tags(field))
+
+
+def _entity_tags(field: str) -> Iterator[tuple[bool, str]]:
+    """The tags of a list, without their quotes, and whether each is weak; what is no tag is left out."""
+    for member in _MEMBER.finditer(field):
+        if (sent := _SENT.fullmatch(member[0].strip(" \t"))) is not None:
+            yield sent[1] is not None, sent[2]
 
 
 def _joined(headers: HeaderLookup, name: str) -> str | None:

@@ -190,7 +190,8 @@ class Request(Connection, dict=True, eq=False):
             AlreadyAnsweredError: if the request has an answer.
             ValueError, TypeError: for a status that the server would die of.
         """
-        check_status(status)
+        if status.__class__ is not int or not 200 <= status <= 599:
+            check_status(status)  # says what is wrong
         if self.answered:
             raise AlreadyAnsweredError(f"{self!r} was answered before; return one response, or None after sending")
         self.answered = status

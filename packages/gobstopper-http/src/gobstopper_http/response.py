@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
 
@@ -37,6 +39,8 @@ BYTES: RawHeaders = [("content-type", "application/octet-stream")]
 PROBLEM: RawHeaders = [("content-type", "application/problem+json")]
 EMPTY: RawHeaders = []
 
+_new = object.__new__
+
 # Compiled with the first redirection: the set takes milliseconds, which every start would wait for.
 _CONTROLS = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
@@ -46,7 +50,7 @@ class Response:
 
     Args:
         body: `bytes`, or `str` to be encoded as UTF-8.
-        status: 200 to 599; checked when it is sent.
+        status: 200 to 599; checked when it is sent. A 205 is sent without its body (RFC 9110 section 15.3.6).
         headers: Header fields, checked now. A `Content-Length` that is not the body's is not sent, except to HEAD.
         content_type: The `Content-Type`. Default: `text/html; charset=utf-8` for `str`, `application/octet-stream` for
             `bytes`, none for an empty body; one among `headers` wins over the default.
@@ -86,12 +90,43 @@ class Response:
     @classmethod
     def prepared(cls, body: bytes, raw: RawHeaders, status: int = 200) -> Response:
         """A response over a header list that others share; nothing is checked. For the framework's own answers."""
-        self = Response.__new__(cls)
+        self = _new(cls)
         self.body = body
         self.status = status
-        self.headers = Headers.shared(raw)
+        # Headers.shared() in line: each answer that passes middleware begins here.
+        self.headers = headers = _new(Headers)
+        headers._raw = raw
+        headers._shared = True
         self.background = None
         return self
+
+    def fresh(self) -> Response:
+        """The same answer with header fields of its own: what is added for one client must not reach another.
+
+        A handler may return one object again and again, and a middleware keep one. So whatever adds a cookie or a nonce
+        for a request does it to this.
+        """
+        kind: Any = type(self)
+        new: Any
+        if kind in _PLAIN:  # most answers, at a tenth of the time of copy.copy
+            new = _new(kind)
+            new.body = self.body
+            new.status = self.status
+            new.background = self.background
+        elif (names := _slots(kind)) is not None:  # files: at half of it
+            new = _new(kind)
+            for name in names:
+                if hasattr(self, name):
+                    setattr(new, name, getattr(self, name))
+        else:
+            new = copy(self)
+        mine = self.headers
+        mine._shared = True
+        new.headers = headers = _new(Headers)
+        headers._raw = mine._raw
+        headers._shared = True
+        fresh: Response = new
+        return fresh
 
     @property
     def content_type(self) -> str | None:
@@ -145,12 +180,17 @@ class Response:
             AlreadyAnsweredError: if the request has an answer.
             ValueError, TypeError: for a status or header that the server would die of or drop.
         """
-        raw = self.headers.raw
-        if raw and (len(raw) > 1 or raw[0][0] == "content-length"):
-            raw = _true_length(raw, self, request.method)
+        raw, body = self.headers.raw, self.body
+        if self.status == 205:
+            raw, body = without_length(raw), b""
+        else:
+            for field, _ in raw:
+                if field == "content-length":
+                    raw = _true_length(raw, self, request.method)
+                    break
         proto = request.claim(self.status)
         try:
-            proto.response_bytes(self.status, raw, self.body)
+            proto.response_bytes(self.status, raw, body)
         except BaseException:
             request.answered = 0  # the server took nothing: a body that is no bytes
             raise
@@ -241,6 +281,18 @@ class RedirectResponse(Response):
         self.background = None
 
 
+@lru_cache(64)
+def _slots(kind: Any) -> tuple[str, ...] | None:
+    """The attributes of a kind of ours; `None` for others, whatever they are made of."""
+    if kind.__module__.partition(".")[0] not in {"gobstopper_http", "gobstopper_middleware"}:
+        return None
+    return tuple(name for one in kind.__mro__ for name in one.__dict__.get("__slots__", ()))
+
+
+# Kinds without state of their own.
+_PLAIN = frozenset({Response, HTMLResponse, TextResponse, JSONResponse, RedirectResponse})
+
+
 def redirect(location: str, status: int = 302, headers: HeaderInput | None = None) -> RedirectResponse:
     """Answer with a redirection to `location`; see `RedirectResponse`."""
     return RedirectResponse(location, status, headers)
@@ -318,8 +370,13 @@ def _true_length(raw: RawHeaders, response: Response, method: str) -> RawHeaders
     It would send a wrong one as it is, and the client take what is over, or the next answer, for a piece of the other.
     """
     lengths = [value for field, value in raw if field == "content-length"]
-    if not lengths or lengths == [str(len(response.body))] or method == "HEAD":
+    if lengths == [str(len(response.body))] or method == "HEAD":
         return raw  # to HEAD it speaks of a body that is not sent (RFC 9110 section 8.6)
+    return without_length(raw)
+
+
+def without_length(raw: RawHeaders) -> RawHeaders:
+    """The fields but `Content-Length`, which the server then writes itself."""
     return [pair for pair in raw if pair[0] != "content-length"]
 
 

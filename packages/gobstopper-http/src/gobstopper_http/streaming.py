@@ -13,7 +13,7 @@ from .errors import ClientDisconnected
 from .interrupt import Interrupt, drain_of, watch_client
 from .peer import Peer
 from .pipe import PipeSink
-from .response import BYTES, HTML, Response, _merge
+from .response import BYTES, HTML, Response, _merge, without_length
 from .rsgi import HTTPProtocol, StreamTransport, is_closed
 from .types import BackgroundTask, HeaderInput, StreamContent
 
@@ -34,8 +34,8 @@ class StreamingResponse(Response):
 
     Args:
         content: Yields `bytes` or `str` (sent as UTF-8).
-        status: 200 to 599.
-        headers: Header fields.
+        status: 200 to 599; a 205 is sent without a body, and the iterator closed unread.
+        headers: Header fields. A `Content-Length` has to be the length of all chunks together.
         content_type: Default, by the first chunk: `text/html; charset=utf-8` for `str`, else
             `application/octet-stream`.
         bounded: Whether a reader that stalls makes the iterator wait. Granian's own streams queue without bound, so on
@@ -78,7 +78,21 @@ class StreamingResponse(Response):
         raise RuntimeError("a stream is sent with `await response.send(request)`")
 
     async def send(self, request: Request) -> None:
-        """Send the whole stream; returns when it ended or the client has gone."""
+        """Send the whole stream; returns when it ended or the client has gone.
+
+        Raises:
+            ValueError: for a `Content-Length` that is no single number, before anything is sent.
+            AlreadyAnsweredError: if the request has an answer.
+        """
+        if self.status == 205:  # has no content (RFC 9110 section 15.3.6)
+            request.claim(self.status).response_empty(self.status, without_length(self.headers.raw))
+            await self.close()
+            return
+        try:
+            _check_length(self.headers.getlist("content-length"))
+        except ValueError:
+            await self.close()
+            raise
         drain = drain_of(asyncio.get_running_loop())
         if request.method == "HEAD" or (self.ends_at_drain and drain.draining):
             request.claim(self.status).response_empty(self.status, self.headers.raw)
@@ -166,6 +180,24 @@ class StreamingResponse(Response):
     async def close(self) -> None:
         """Close the iterator of a stream that will not be sent."""
         await close_source(self.content)
+
+
+def _check_length(declared: list[str]) -> None:
+    """Refuse a `Content-Length` at which the server would break the connection, or send two (RFC 9110 section 8.6).
+
+    Of a stream nobody knows the true length, so a wrong one cannot be left out as `Response` does.
+    """
+    if not declared or (len(declared) == 1 and _is_length(declared[0])):
+        return
+    raise ValueError(
+        f"a stream's Content-Length is one number of bytes, not {' and '.join(map(repr, declared))}: "
+        "give the length of all that the iterator yields, or none"
+    )
+
+
+def _is_length(value: str) -> bool:
+    # The server counts in 64 bits. 20 digits hold them; more are none of a body, and int() takes long for many.
+    return value.isascii() and value.isdecimal() and len(value) <= 20 and int(value) < 1 << 64
 
 
 async def close_source(source: object) -> None:
