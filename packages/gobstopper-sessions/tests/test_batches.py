@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,17 +115,72 @@ async def test_who_is_alone_and_gives_up_lets_the_next_go() -> None:
     assert store.open == 0
 
 
-async def test_a_batch_that_takes_too_long_ends() -> None:
+async def test_a_batch_ends_when_the_last_of_its_callers_has_given_up() -> None:
     store = Store()
     store.gate.clear()
-    batches: Batches[int] = Batches(store.run, timeout=lambda: 0.01)
-    tasks = [asyncio.create_task(batches.call(number)) for number in range(3)]
-    for task in tasks[1:]:
-        with pytest.raises(TimeoutError):
-            await task
-    store.gate.set()  # who is alone has the caller's time-out
+    batches: Batches[int] = Batches(store.run)
+    tasks = [asyncio.create_task(batches.call(number)) for number in range(4)]
+    await settle()
+    assert store.batches == [[0], [1, 2, 3]]
+    tasks[1].cancel()
+    tasks[2].cancel()
+    await settle()
+    assert store.open == 2
+    tasks[3].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await tasks[3]
+    assert store.open == 1  # put away before the caller goes on
+    store.gate.set()
     assert await tasks[0] == 0
-    assert await batches.call(4) == 40
+    assert await asyncio.gather(*map(batches.call, range(9))) == [number * 10 for number in range(9)]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_whenever_callers_give_up_the_next_ones_are_served(turns: int) -> None:
+    store = Store()
+    store.gate.clear()
+    batches: Batches[int] = Batches(store.run, open_at_most=2)
+    for _ in range(5):
+        tasks = [asyncio.create_task(batches.call(number)) for number in range(3)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    store.gate.set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*map(batches.call, range(9))) == [number * 10 for number in range(9)]
+    assert store.open == 0
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_work_that_ignores_being_cancelled_once_is_cancelled_again(others: int) -> None:
+    """As `asyncio.wait_for` does at times before Python 3.12."""
+    ended = 0
+
+    async def run(calls: list[int]) -> Sequence[Any]:
+        nonlocal ended
+        try:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if len(calls) > 1 or sys.version_info < (3, 12):
+                    await asyncio.sleep(60)
+        finally:
+            ended += 1
+        return calls
+
+    batches: Batches[int] = Batches(run)
+    tasks = [asyncio.create_task(batches.call(number)) for number in range(1 + others)]
+    await settle()
+    start = asyncio.get_running_loop().time()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=5)
+    assert asyncio.get_running_loop().time() - start < 0.5
+    async with asyncio.timeout(5):
+        while ended < (2 if others else 1):
+            await asyncio.sleep(0.01)
 
 
 def test_another_loop_begins_anew() -> None:

@@ -76,6 +76,21 @@ def test_a_tampered_cookie_counts_for_nothing(client: TestClient, change: Any) -
     assert client.get("/", headers={"cookie": f"{NAME}={change(value)}"}).json() == {}
 
 
+@pytest.mark.parametrize("value", ["A" * 10_000, "../../x", '"\\000"', "%00", "a" * 43, "{}", "é"])
+def test_a_cookie_of_the_clients_choice_counts_for_nothing(client: TestClient, value: str) -> None:
+    assert client.get("/count", headers={"cookie": f"{NAME}={value}"}).json() == {"count": 1}
+    assert client.get("/count").json() == {"count": 2}
+
+
+def test_an_old_cookie_brings_the_old_data_back_as_its_documentation_says(client: TestClient) -> None:
+    client.get("/count")
+    old = client.cookies[NAME]
+    client.get("/count")
+    client.get("/logout")
+    assert client.get("/", headers={"cookie": f"{NAME}={old}"}).json() == {"count": 1}
+    assert "replayed" in str(CookieSessionStorage.__doc__)
+
+
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"x", b"[" * 3000, b'["id",1,2,[]]', b"\xff"])
 def test_sealed_text_of_another_shape_counts_for_nothing(client: TestClient, content: bytes) -> None:
     value = Sealer([KEY]).seal(content, b"session")

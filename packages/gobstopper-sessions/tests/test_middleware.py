@@ -790,3 +790,17 @@ def test_a_websocket_whose_session_ended_is_logged(
         client.server.submit(_settle(client)).result(5)
     assert "was not saved" in caplog.text
     assert len(storage) == 0
+
+
+def test_an_answer_that_is_returned_again_has_no_cookie_of_the_client_before(site: Site, client: TestClient) -> None:
+    kept = Response("page")
+
+    async def page(request: Request) -> Response:
+        if request.query:
+            request.session["user"] = 7
+        return kept
+
+    site.handlers["/page"] = page
+    assert "set-cookie" in client.get("/page?first=1").headers
+    client.cookies.clear()
+    assert "set-cookie" not in client.get("/page").headers

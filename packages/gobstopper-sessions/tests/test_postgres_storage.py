@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -222,3 +223,67 @@ async def test_a_row_that_is_locked_is_slow_and_not_lost(
             await backend.save(session)
         assert time.monotonic() - start < 1
     assert dict(await backend.load(session_id)) == {"user": 7}
+
+
+class Proxy:
+    """Passes everything on to the server; when told to, it hangs up instead of passing on the next answer."""
+
+    def __init__(self, url: str) -> None:
+        self.cut = False
+        self.connections = 0
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname, parts.port
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        answers, requests = await asyncio.open_connection(self._host, self._port)
+
+        async def ask() -> None:
+            while data := await reader.read(1 << 16):
+                requests.write(data)
+            requests.write_eof()
+
+        asking = asyncio.create_task(ask())
+        while (data := await answers.read(1 << 16)) and not self.cut:
+            writer.write(data)
+        self.cut = False
+        asking.cancel()
+        await asyncio.wait([asking])
+        for one in (writer, requests):
+            one.close()
+            with contextlib.suppress(OSError):
+                await one.wait_closed()
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+async def test_a_write_whose_answer_was_lost_is_neither_a_success_nor_a_conflict(
+    postgres_url: str, storage: PostgresSessionStorage, table: str, rotate: bool
+) -> None:
+    """It is not sent again; the answer is 503."""
+    direct = ServerSide(storage, Lifetimes(60, 600), 10_000)
+    session_id = await direct.save(Session({"count": 1}))
+    assert session_id
+    proxy = Proxy(postgres_url)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pool = await asyncpg.create_pool(postgres_url, host="127.0.0.1", port=port, min_size=1, max_size=1)
+    try:
+        backend = ServerSide(PostgresSessionStorage(pool=pool, table=table), Lifetimes(60, 600), 10_000)
+        warm = await backend.load(session_id)
+        warm["count"] = 2
+        await backend.save(warm)  # the connection is there, and the statement prepared
+        session = await backend.load(session_id)
+        session["count"] = 3
+        if rotate:
+            session.rotate()
+        connections, proxy.cut = proxy.connections, True
+        with pytest.raises(SessionStoreUnavailable):
+            await backend.save(session)
+        assert not proxy.cut
+        assert proxy.connections == connections
+        assert dict(await direct.load(session_id)) == ({} if rotate else {"count": 3})  # it was done
+        assert (await backend.load(session_id)).get("count") == (None if rotate else 3)
+    finally:
+        await pool.close()
+        server.close()
+        await server.wait_closed()

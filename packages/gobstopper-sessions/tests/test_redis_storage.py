@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from gobstopper_sessions import AsyncRedisSessionStorage, Session, SessionStoreUnavailable
@@ -173,37 +172,6 @@ async def test_a_full_redis_refuses_writes_and_keeps_what_it_has(redis_server: A
     finally:
         await client.aclose()
         server.remove()
-
-
-class ClusterServer(RedisServer):
-    """A cluster of one."""
-
-    def command(self) -> list[str]:
-        return [*super().command(), "--cluster-enabled", "yes"]
-
-
-@pytest.fixture(scope="module")
-def cluster_port(redis_server: Any) -> Iterator[int]:  # which skips where there is no Redis
-    server = ClusterServer("no")
-    try:
-        server.start()
-        with SyncRedis(port=server.port) as client:
-            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
-            deadline = time.monotonic() + 30
-            while "ok" not in str(client.execute_command("CLUSTER INFO")["cluster_state"]):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield server.port
-    finally:
-        server.remove()
-
-
-class TestConformanceOfACluster(SessionStorageConformance):
-    @pytest.fixture
-    async def storage(self, cluster_port: int) -> AsyncIterator[AsyncRedisSessionStorage]:
-        client = RedisCluster(host="127.0.0.1", port=cluster_port)
-        yield AsyncRedisSessionStorage(client=client)
-        await client.aclose()
 
 
 def test_mistakes() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
+
+from ._cancelling import cancellable, stop
 
 __all__ = ["Batches"]
 
@@ -15,28 +18,26 @@ class Batches(Generic[_Call]):
     """Collects what the tasks of an event loop ask for, and has it done by one call for all of them.
 
     A call that finds nothing under way goes at once and alone; what else one turn of the loop brings goes together.
-    While `open_at_most` batches are under way the next one gathers.
+    While `open_at_most` batches are under way the next one gathers. A batch ends at the latest when the last of its
+    callers has given up: it has no time-out of its own, and leaves nothing at work that nobody waits for.
 
     Args:
         run: Does a batch, and gives the result of each call in their order; one that is an exception is raised to
             whoever made the call.
         size: Calls in one batch.
         open_at_most: Batches at the same time.
-        timeout: Gives the seconds that a batch of several may take; who is alone has a time-out of its own.
     """
 
     def __init__(
         self,
-        run: Callable[[list[_Call]], Awaitable[Sequence[Any]]],
+        run: Callable[[list[_Call]], Coroutine[Any, Any, Sequence[Any]]],
         *,
         size: int = 64,
         open_at_most: int = 4,
-        timeout: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._run = run
         self._size = size
         self._open_at_most = open_at_most
-        self._timeout = timeout
         self._queue: _Queue[_Call] | None = None
 
     async def call(self, call: _Call) -> Any:
@@ -47,15 +48,23 @@ class Batches(Generic[_Call]):
             queue = self._queue = _Queue(loop)
         if queue.open == 0 and not queue.waiting:
             return await self._alone(queue, call)
-        future: asyncio.Future[Any] = loop.create_future()
-        queue.waiting.append((call, future))
+        caller = _Caller(call, loop.create_future())
+        queue.waiting.append(caller)
         self._schedule(queue)
-        return await future
+        try:
+            return await caller.future
+        except asyncio.CancelledError:
+            batch = caller.batch
+            if batch is not None:
+                batch.left -= 1
+                if batch.left == 0 and batch.task is not None:
+                    await stop(batch.task)
+            raise
 
     async def _alone(self, queue: _Queue[_Call], call: _Call) -> Any:
         queue.open += 1
         try:
-            result = (await self._run([call]))[0]
+            result = (await cancellable(self._run([call])))[0]
         finally:
             queue.open -= 1
             self._schedule(queue)
@@ -71,36 +80,63 @@ class Batches(Generic[_Call]):
     def _start(self, queue: _Queue[_Call]) -> None:
         queue.scheduled = False
         # Whoever gave up in the meantime is not served: a write that was answered 503 must not happen later.
-        waiting = [pair for pair in queue.waiting if not pair[1].done()]
-        batch, queue.waiting = waiting[: self._size], waiting[self._size :]
-        if batch:
+        waiting = [caller for caller in queue.waiting if not caller.future.done()]
+        callers, queue.waiting = waiting[: self._size], waiting[self._size :]
+        if callers:
             queue.open += 1
-            task = queue.loop.create_task(self._together(queue, batch))
+            batch = _Batch(callers)
+            batch.task = task = queue.loop.create_task(self._together(callers))
             queue.tasks.add(task)
-            task.add_done_callback(queue.tasks.discard)
+            # Not in the task itself, which may be cancelled before its first step.
+            task.add_done_callback(functools.partial(self._end, queue))
         self._schedule(queue)
 
-    async def _together(self, queue: _Queue[_Call], batch: list[tuple[_Call, asyncio.Future[Any]]]) -> None:
+    def _end(self, queue: _Queue[_Call], task: asyncio.Task[None]) -> None:
+        queue.tasks.discard(task)
+        queue.open -= 1
+        if not queue.loop.is_closed():
+            self._schedule(queue)
+
+    async def _together(self, callers: list[_Caller[_Call]]) -> None:
         results: Sequence[Any]
         try:
-            async with asyncio.timeout(self._timeout()):
-                results = await self._run([call for call, _ in batch])
+            results = await self._run([caller.call for caller in callers])
         except Exception as error:  # noqa: BLE001 - raised where the calls were made
-            results = [error] * len(batch)
-        except BaseException:  # the loop ends
-            for _, future in batch:
-                future.cancel()
+            results = [error] * len(callers)
+        except BaseException:  # all have given up, or the loop ends
+            for caller in callers:
+                caller.future.cancel()
             raise
-        finally:
-            queue.open -= 1
-            self._schedule(queue)
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
+        for caller, result in zip(callers, results, strict=True):
+            if caller.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                caller.future.set_exception(result)
             else:
-                future.set_result(result)
+                caller.future.set_result(result)
+
+
+class _Caller(Generic[_Call]):
+    """Who waits for a call."""
+
+    __slots__ = ("batch", "call", "future")
+
+    def __init__(self, call: _Call, future: asyncio.Future[Any]) -> None:
+        self.call = call
+        self.future = future
+        self.batch: _Batch | None = None
+
+
+class _Batch:
+    """Calls that are under way together, and how many of their callers still wait."""
+
+    __slots__ = ("left", "task")
+
+    def __init__(self, callers: Sequence[_Caller[Any]]) -> None:
+        self.left = len(callers)
+        self.task: asyncio.Task[None] | None = None
+        for caller in callers:
+            caller.batch = self
 
 
 class _Queue(Generic[_Call]):
@@ -113,4 +149,4 @@ class _Queue(Generic[_Call]):
         self.open = 0
         self.scheduled = False
         self.tasks: set[asyncio.Task[None]] = set()  # an event loop holds them but weakly
-        self.waiting: list[tuple[_Call, asyncio.Future[Any]]] = []
+        self.waiting: list[_Caller[_Call]] = []

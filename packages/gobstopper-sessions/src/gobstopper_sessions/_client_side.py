@@ -34,7 +34,7 @@ class ClientSide:
         stored, created = session._stored, session.created_at
         if stored is None or created is None:
             return False
-        return self.lifetimes.end(time.time(), created) - stored.expires_at >= self.lifetimes.margin
+        return self.lifetimes.is_due(time.time(), created, stored.expires_at)
 
     async def save(self, session: Session) -> str | None:
         """The value to set in the cookie, `""` to remove the cookie, `None` to leave it."""

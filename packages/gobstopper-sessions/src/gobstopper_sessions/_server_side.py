@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -83,7 +83,7 @@ class ServerSide:
         stored, created = session._stored, session.created_at
         if stored is None or created is None:
             return False
-        return self.lifetimes.end(time.time(), created) - stored.expires_at >= self.lifetimes.margin
+        return self.lifetimes.is_due(time.time(), created, stored.expires_at)
 
     async def save(self, session: Session) -> str | None:
         """Store what has changed.
@@ -106,7 +106,7 @@ class ServerSide:
         created = session.created_at or 0.0
         moved = session._id != stored.id
         data = encode(created, session._data, unless=stored.data) if session.touched else stored.data
-        if not moved and (data == stored.data or self._is_same(data, stored.data)):
+        if not moved and (data == stored.data or (not self.storage.exact and _is_same(data, stored.data))):
             await self._renew(session, stored, created)
             return None
         moved_to = session._id if moved else None
@@ -152,20 +152,20 @@ class ServerSide:
                 await asyncio.sleep(random.random() * 0.002 * (attempt + 1))  # noqa: S311 - other processes' turn
         raise SessionConflict
 
-    def _swap(
-        self, key: str, data: bytes, created: float, expected: bytes, new_key: str | None
-    ) -> Coroutine[Any, Any, bool]:
-        # No coroutine of its own, which every write would pay for.
+    async def _swap(self, key: str, data: bytes, created: float, expected: bytes, new_key: str | None) -> bool:
         end = self.lifetimes.end(time.time(), created)
         self._check(data)
-        return self._call(self.storage.replace, key, data, end, expected=expected, new_key=new_key)
-
-    def _is_same(self, data: bytes, stored: bytes) -> bool:
-        if self.storage.exact:
-            return False
-        # PostgreSQL, for one, gives JSON back in a form of its own.
-        envelope = decode(stored)
-        return envelope is not None and encode(envelope.created, envelope.data) == data
+        storage = self.storage
+        # `_call` in line: one coroutine less for every write, and no packing of its arguments.
+        try:
+            if self._timeout is None:
+                return await storage.replace(key, data, end, expected=expected, new_key=new_key)
+            async with asyncio.timeout(self._timeout):
+                return await storage.replace(key, data, end, expected=expected, new_key=new_key)
+        except HTTPException:
+            raise
+        except Exception as error:
+            raise self._unavailable("replace", error) from error
 
     def _check(self, data: bytes) -> None:
         if len(data) > self._max_size:
@@ -204,3 +204,9 @@ class ServerSide:
             logger.error("session store %s: purge() failed: %r", type(self.storage).__name__, error)
         finally:
             self._purging = None
+
+
+def _is_same(data: bytes, stored: bytes) -> bool:
+    # PostgreSQL, for one, gives JSON back in a form of its own.
+    envelope = decode(stored)
+    return envelope is not None and encode(envelope.created, envelope.data) == data

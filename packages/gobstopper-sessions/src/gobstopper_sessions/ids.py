@@ -11,7 +11,7 @@ __all__ = ["ID_LENGTH", "is_id", "new_id", "storage_key"]
 ID_LENGTH = 43
 """Characters of an id: 32 bytes in URL-safe base64 without padding."""
 
-_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+_match = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
 
 
 def new_id() -> str:
@@ -21,7 +21,7 @@ def new_id() -> str:
 
 def is_id(text: str) -> bool:
     """Whether `text` could be an id; anything else never reaches a store."""
-    return len(text) == ID_LENGTH and _ID.fullmatch(text) is not None
+    return _match(text) is not None
 
 
 def storage_key(session_id: str) -> str:

@@ -32,7 +32,9 @@ class MemorySessionStorage(SessionStorage):
 
     async def read(self, key: str) -> Record | None:
         """See `SessionStorage`."""
-        return self._get(key)
+        # `_get` in line: each request with a session comes this way.
+        found = self._records.get(key)
+        return found if found is None or found.expires_at > time.time() else None
 
     async def create(self, key: str, data: bytes, expires_at: float) -> None:
         """See `SessionStorage`."""
@@ -44,12 +46,14 @@ class MemorySessionStorage(SessionStorage):
         self, key: str, data: bytes, expires_at: float, *, expected: bytes, new_key: str | None = None
     ) -> bool:
         """See `SessionStorage`."""
-        found = self._get(key)
-        if found is None or found.data != expected:
+        records = self._records
+        found = records.get(key)
+        if found is None or found.data != expected or found.expires_at <= time.time():
             return False
         # Out and in again: the dict is in the order of the last write.
-        del self._records[key]
-        self._records[new_key or key] = Record(data, expires_at)
+        del records[key]
+        # What Record(data, expires_at) does, without the Python function in between: half of the time.
+        records[new_key or key] = tuple.__new__(Record, (data, expires_at))
         return True
 
     async def touch(self, key: str, expires_at: float) -> bool:

@@ -36,8 +36,8 @@ SAVED = (
 )
 """Why a session is closed after the handler."""
 
-_NOT_CACHED = [("cache-control", "no-store"), ("vary", "Cookie")]
-_CACHING = frozenset({"cache-control", "vary"})
+_NO_STORE = ("cache-control", "no-store")
+_VARY = ("vary", "Cookie")
 
 middleware_of: WeakKeyDictionary[Any, SessionMiddleware] = WeakKeyDictionary()
 """The session middleware of an application, for its tests."""
@@ -120,6 +120,7 @@ class SessionMiddleware:
         response = await next_handler(request)
         await self.save(request, session, response)
         if not self._finalized_outside:
+            response = response.fresh()
             self.finalize(request, response)
         return response
 
@@ -158,7 +159,10 @@ class SessionMiddleware:
         session.close(SAVED)
 
     def finalize(self, request: Request, response: Response) -> None:
-        """Put the cookie and the caching rules on the answer."""
+        """Put the cookie and the caching rules on the answer.
+
+        Whoever calls it gives it `response.fresh()`: a handler may return one object to many clients.
+        """
         session = request.__dict__.get("session")
         if not isinstance(session, Session):
             return
@@ -213,13 +217,20 @@ def _not_cached(raw: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
     One new list instead of checked writes: an answer that CORS has put its `Vary` on is frequent.
     """
-    present = [name for name, _ in raw if name in _CACHING]
-    if not present:
-        return raw + _NOT_CACHED
-    fields = [pair for pair in raw if pair[0] != "vary"]
-    if "cache-control" not in present:
-        fields.append(_NOT_CACHED[0])
-    fields.append(("vary", _with_cookie(", ".join([value for name, value in raw if name == "vary"]))))
+    fields = []
+    vary = None
+    is_controlled = False
+    for pair in raw:
+        name, value = pair
+        if name == "vary":
+            vary = value if vary is None else f"{vary}, {value}"
+        else:
+            fields.append(pair)
+            if name == "cache-control":
+                is_controlled = True
+    if not is_controlled:
+        fields.append(_NO_STORE)
+    fields.append(_VARY if vary is None else ("vary", _with_cookie(vary)))
     return fields
 
 

@@ -28,7 +28,7 @@ CREATE INDEX IF NOT EXISTS idx_sessions_expires_at ON sessions (expires_at);
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,50}")
 _NOT_FOR_JSONB = re.compile(rb"\\u0000|[0-9]e[+-]?[0-9]")
 _BATCH = 1000
-_PATIENCE = 0.5
+_PATIENCE = 0.625  # of the store's time-out, for the pool and for the statement: half a second of 0.8
 _RELEASE = 0.1
 
 
@@ -130,13 +130,14 @@ class PostgresSessionStorage(SessionStorage):
 
     async def _run(self, method: str, statement: str, *arguments: Any) -> Any:
         pool = self._pool or await self._open()
+        patience = None if self.timeout is None else self.timeout * _PATIENCE
         try:
-            connection = await pool.acquire(timeout=_PATIENCE)
+            connection = await pool.acquire(timeout=patience)
         except Exception as error:
             _explain(error)
             raise
         try:
-            return await getattr(connection, method)(statement, *arguments, timeout=_PATIENCE)
+            return await getattr(connection, method)(statement, *arguments, timeout=patience)
         except Exception as error:
             if getattr(error, "sqlstate", None) == "42P01":
                 raise RuntimeError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._batches import Batches
+from ._cancelling import cancellable
 from ._options import check_text, check_url, kind_of
+from ._redis_scripts import DELETE, HEAD, LEAVE, REPLACE, STAMP, TOUCH, UNKNOWN, Script, WriteUnknownError
 from .storage import Record, SessionStorage
 
 if TYPE_CHECKING:
@@ -16,49 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRedisSessionStorage"]
 
-# A value is 13 digits of milliseconds since 1970, its expiry, and the data; so a read is one GET.
-_HEAD = 13
 _TOGETHER = 64  # sessions in one command; Redis does nothing else in the meantime
 
 _Write = tuple[str, bytes, bytes, int]
 """Key, expected data, new value, milliseconds that are left."""
-
-# For every key the data that is expected, the new value, and its milliseconds; an error is that key's alone.
-_REPLACE = """
-local done = {}
-for number, key in ipairs(KEYS) do
-  local at = number * 3
-  local found = redis.pcall('GET', key)
-  if type(found) == 'table' then
-    done[number] = found
-  elseif not found or string.sub(found, 14) ~= ARGV[at - 2] then
-    done[number] = 0
-  else
-    local stored = redis.pcall('SET', key, ARGV[at - 1], 'PX', ARGV[at])
-    done[number] = stored.err and stored or 1
-  end
-end
-return done
-"""
-_REMOVE = """
-local found = redis.call('GET', KEYS[1])
-if not found or string.sub(found, 14) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
-"""
-_TOUCH = """
-local found = redis.call('GET', KEYS[1])
-if not found then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. string.sub(found, 14), 'PX', ARGV[2])
-return 1
-"""
 
 
 class AsyncRedisSessionStorage(SessionStorage):
     """Sessions in Redis 6 or later, or Valkey; Redis itself removes what has expired.
 
     Reads of one moment share a command, and so do writes: much of what Redis costs a server is in each command. On a
-    cluster every command goes alone. Configure `maxmemory-policy` to `noeviction` or `volatile-ttl`, or sessions may
-    vanish before their time.
+    cluster every command goes alone. A write that the client repeats after a broken connection is recognised by Redis;
+    what became of it is an error if it cannot be known. A caller that gives up ends its command.
+
+    Configure `maxmemory-policy` to `noeviction` or `volatile-ttl`, or sessions may vanish before their time.
 
     Args:
         client: A `redis.asyncio.Redis` (or cluster client). It stays yours: close it when you stop.
@@ -83,15 +56,16 @@ class AsyncRedisSessionStorage(SessionStorage):
             client = _open(check_url("url", url, ("redis", "rediss", "unix"), "redis://host:6379/0"))
         else:
             _check(client)
-        self._client = client
+        self._client: Any = client
         self._prefix = prefix
-        self._replace: Callable[..., Awaitable[Any]] = client.register_script(_REPLACE)
-        self._remove: Callable[..., Awaitable[Any]] = client.register_script(_REMOVE)
-        self._touch: Callable[..., Awaitable[Any]] = client.register_script(_TOUCH)
-        # The keys of a cluster lie on different servers: there each call goes alone.
-        size = 1 if hasattr(client, "keyslot") else _TOGETHER
-        self._reads: Batches[str] = Batches(self._read_all, size=size, timeout=lambda: self.timeout)
-        self._writes: Batches[_Write] = Batches(self._replace_all, size=size, timeout=lambda: self.timeout)
+        self._replace = Script(client, REPLACE)
+        self._leave = Script(client, LEAVE)
+        self._touch = Script(client, TOUCH)
+        self._delete = Script(client, DELETE)
+        # The keys of a cluster lie on different servers: there each call goes alone, and as many at once.
+        size, at_once = (1, _TOGETHER) if hasattr(client, "keyslot") else (_TOGETHER, 4)
+        self._reads: Batches[str] = Batches(self._read_all, size=size, open_at_most=at_once)
+        self._writes: Batches[_Write] = Batches(self._replace_all, size=size, open_at_most=at_once)
 
     async def read(self, key: str) -> Record | None:
         """See `SessionStorage`."""
@@ -99,16 +73,16 @@ class AsyncRedisSessionStorage(SessionStorage):
         if value is None:
             return None
         raw: bytes = value.encode() if isinstance(value, str) else value  # str with decode_responses=True
-        head = raw[:_HEAD]
-        if len(head) < _HEAD or not head.isdigit():
+        stamp = raw[:STAMP]
+        if len(raw) < HEAD or not stamp.isdigit():
             return None  # not ours: something else was written under the name
-        expires_at = int(head) / 1000
-        return Record(raw[_HEAD:], expires_at) if expires_at > time.time() else None
+        expires_at = int(stamp) / 1000
+        return Record(raw[HEAD:], expires_at) if expires_at > time.time() else None
 
     async def create(self, key: str, data: bytes, expires_at: float) -> None:
         """See `SessionStorage`."""
-        head, ttl = _times(expires_at)
-        await self._client.set(self._prefix + key, head + data, px=ttl)
+        stamp, ttl = _times(expires_at)
+        await cancellable(self._client.set(self._prefix + key, stamp + _new_name() + data, px=ttl))
 
     async def replace(
         self, key: str, data: bytes, expires_at: float, *, expected: bytes, new_key: str | None = None
@@ -117,21 +91,21 @@ class AsyncRedisSessionStorage(SessionStorage):
         name = self._prefix + key
         if new_key is not None:
             await self.create(new_key, data, expires_at)
-            if await self._remove(keys=[name], args=[expected]):
+            left = b"0" * STAMP + _new_name()
+            if _known(await cancellable(self._leave([name], [expected, left]))):
                 return True
             await self.delete(new_key)
             return False
-        head, ttl = _times(expires_at)
-        return bool(await self._writes.call((name, expected, head + data, ttl)))
+        stamp, ttl = _times(expires_at)
+        return _known(await self._writes.call((name, expected, stamp + _new_name() + data, ttl)))
 
     async def touch(self, key: str, expires_at: float) -> bool:
         """See `SessionStorage`."""
-        head, ttl = _times(expires_at)
-        return bool(await self._touch(keys=[self._prefix + key], args=[head, ttl]))
+        return bool(await cancellable(self._touch([self._prefix + key], _times(expires_at))))
 
     async def delete(self, key: str) -> bool:
         """See `SessionStorage`."""
-        return bool(await self._client.delete(self._prefix + key))
+        return bool(await cancellable(self._delete([self._prefix + key])))
 
     async def _read_all(self, keys: list[str]) -> list[Any]:
         if len(keys) == 1:
@@ -141,7 +115,7 @@ class AsyncRedisSessionStorage(SessionStorage):
 
     async def _replace_all(self, writes: list[_Write]) -> list[Any]:
         arguments = [argument for write in writes for argument in write[1:]]
-        done: list[Any] = await self._replace(keys=[write[0] for write in writes], args=arguments)
+        done: list[Any] = await self._replace([write[0] for write in writes], arguments)
         return done
 
     async def close(self) -> None:
@@ -173,6 +147,17 @@ def _check(client: Any) -> None:
 
 
 def _times(expires_at: float) -> tuple[bytes, int]:
-    """The head of a value, and the milliseconds that are left (at least one, which Redis insists on)."""
+    """The first part of a value, and the milliseconds that are left (at least one, which Redis insists on)."""
     milliseconds = int(expires_at * 1000)
     return b"%013d" % milliseconds, max(milliseconds - int(time.time() * 1000), 1)
+
+
+def _new_name() -> bytes:
+    """Names one write, so that Redis knows it when redis-py sends it again."""
+    return secrets.token_hex((HEAD - STAMP) // 2).encode()
+
+
+def _known(answer: int) -> bool:
+    if answer == UNKNOWN:
+        raise WriteUnknownError("the connection broke during a write; whether it was done is not known")
+    return bool(answer)

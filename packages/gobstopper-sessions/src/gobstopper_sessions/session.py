@@ -54,15 +54,18 @@ class Session(MutableMapping[str, Any]):
     ) -> None:
         self._data: dict[str, Any] = {} if data is None else data
         self._stored = stored
-        self._id = stored.id if stored is not None else None
-        self._dropped = False
+        self._id: str | None
+        if stored is None:
+            self._id = None
+            self.presented = False
+        else:
+            self._id = stored.id
+            self.presented = True
+        self._dropped = self._pinned = self.touched = False
         self._flashed: list[tuple[str, str]] | None = None
         self._closed: str | None = None
-        self._pinned = False
         self._cookie: str | None = None
         self.created_at = created_at
-        self.presented = stored is not None
-        self.touched = False
 
     @property
     def is_new(self) -> bool:
@@ -131,7 +134,10 @@ class Session(MutableMapping[str, Any]):
         return self._data[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._write()
+        if self._closed is None:
+            self.touched = True
+        else:
+            self._write()
         if not isinstance(key, str):
             raise TypeError(f"session keys are text, as in JSON; {key!r} is {type(key).__name__}")
         self._data[key] = value

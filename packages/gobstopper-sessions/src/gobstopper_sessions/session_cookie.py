@@ -96,11 +96,13 @@ class SessionCookie:
 
     def find(self, connection: Request | WebSocket) -> str | None:
         """The cookie's value in a request; `None` without one. Of two with one name the first counts."""
-        header: str | None = connection.raw_headers.get("cookie")
-        if header is None and "cookie" not in connection.raw_headers:
-            return None
-        # The first of several fields may be one that the server does not hand over, as it is not visible ASCII.
-        if header is not None and header.startswith(self._only) and ";" not in header and '"' not in header:
+        raw = connection.raw_headers
+        header: str | None = raw.get("cookie")
+        if header is None:
+            if "cookie" not in raw:
+                return None
+            # The first of several fields may be one that the server does not hand over, as it is not visible ASCII.
+        elif header.startswith(self._only) and ";" not in header and '"' not in header:
             return header[len(self._only) :].strip(" \t")  # the most frequent case, without reading all cookies
         return connection.cookies.get(self._name(self.is_secure_for(connection)))
 

@@ -94,7 +94,9 @@ class SessionStorage(ABC):
             new_key: Move the record to this key, which is new. The old key is dead at once.
 
         Returns:
-            Whether it was written.
+            Whether it was written. `False` says that nothing was done: what is not known (the connection broke before
+            the answer came) has to be raised, and a write that is sent again must not take its first try for another
+            writer's.
         """
 
     @abstractmethod
