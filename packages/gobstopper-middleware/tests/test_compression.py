@@ -343,3 +343,16 @@ def test_a_stream_that_is_not_read_is_closed(path: str) -> None:
         response = client.head(path, headers={"accept-encoding": "gzip"})
         assert response.headers["content-encoding"] == "gzip"
     assert closed == [path]
+
+
+def test_an_answer_that_is_returned_again_goes_to_each_client_as_it_can_read_it() -> None:
+    kept = Response(TEXT, content_type="text/plain")
+
+    async def page(request: Request) -> Response:
+        return kept
+
+    with TestClient(Site(CompressionMiddleware(), handlers={"/page": page})) as client:
+        for accept, coding in (("gzip", "gzip"), ("identity", None), ("gzip", "gzip")):
+            response = client.get("/page", headers={"Accept-Encoding": accept})
+            assert response.headers.get("content-encoding") == coding
+            assert decoded(coding, response.content) == TEXT

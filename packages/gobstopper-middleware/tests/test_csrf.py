@@ -56,6 +56,14 @@ def test_safe_methods_pass(client: TestClient, method: str) -> None:
     assert client.request(method, "/", headers=headers).status == 200
 
 
+def test_two_sites_are_none_that_passes(client: TestClient) -> None:
+    for second in ("cross-site", "same-origin"):
+        sites = [("sec-fetch-site", "same-origin"), ("sec-fetch-site", second)]
+        assert client.post("/", headers=sites).status == 403
+        assert client.post("/", headers=[*sites, ("origin", "https://evil.example")]).status == 403
+        assert client.post("/", headers=[*sites, ("origin", HOST)]).status == 200
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
 @pytest.mark.parametrize(
     ("headers", "status"),
@@ -178,7 +186,8 @@ def test_exemptions_match_exactly() -> None:
 async def test_a_route_can_be_exempt() -> None:
     middleware = CSRFMiddleware(exempt=["webhook"])
     raw = {"origin": "https://evil.example"}
-    request: Any = SimpleNamespace(raw_headers=raw, path="/x", route=SimpleNamespace(name="webhook"), method="POST")
+    headers = SimpleNamespace(get=raw.get, get_all=lambda name: [raw[name]] if name in raw else [])
+    request: Any = SimpleNamespace(raw_headers=headers, path="/x", route=SimpleNamespace(name="webhook"), method="POST")
     await middleware.check(request)
 
 

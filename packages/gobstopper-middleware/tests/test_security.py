@@ -133,3 +133,19 @@ def test_websockets() -> None:
                     pass
     with start(sessions=False, session_storage=None) as client, client.websocket("/") as connection:
         assert connection.receive_text() == "hello"
+
+
+@pytest.mark.parametrize("with_headers", [True, False])
+def test_in_a_plain_chain_too_an_answer_may_be_returned_again(with_headers: bool) -> None:
+    kept = Response("page")
+
+    async def page(request: Request) -> Response:
+        if request.query:
+            request.session["user"] = "a"
+        return kept
+
+    security = SecurityMiddleware(session_storage=MemorySessionStorage(), headers=with_headers)
+    with TestClient(Site(security, handlers={"/page": page}, dressed=False), base_url="https://example.org") as client:
+        assert "set-cookie" in client.get("/page?first=1").headers
+        client.cookies.clear()
+        assert "set-cookie" not in client.get("/page").headers

@@ -385,3 +385,27 @@ def test_the_rust_twin_is_used_if_it_is_there(monkeypatch: pytest.MonkeyPatch) -
     wheel.RustStatic = lambda **options: options  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gobstopper_middleware_rs", wheel)
     assert RustStaticMiddleware(directory="x") == {"directory": "x"}  # type: ignore[comparison-overlap]
+
+
+def test_a_link_that_is_swapped_while_it_is_followed_tells_nothing_of_the_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, secret = tmp_path / "root", tmp_path / "secret.txt"
+    root.mkdir()
+    secret.write_text("a long secret")
+    (root / "page.txt").write_text("page")
+    link = root / "link.txt"
+    link.symlink_to(secret)
+    realpath = os.path.realpath
+
+    def swapped(path: str) -> str:
+        link.unlink()
+        link.symlink_to(root / "page.txt")
+        return realpath(path)
+
+    lookup = Lookup(str(root))
+    monkeypatch.setattr(os.path, "realpath", swapped)
+    found = lookup._resolve("link.txt")
+    assert found is not None
+    assert found[0] == str(root / "page.txt")
+    assert (found[1].st_size, found[1].st_ino) == (4, (root / "page.txt").stat().st_ino)

@@ -91,17 +91,67 @@ def test_a_file_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:
     for act in (become_a_link, become_a_pipe, lambda: file.unlink(missing_ok=True)):
         file.unlink(missing_ok=True)
         file.write_bytes(b"inside.")
+        file.with_name("a.txt.gz").write_bytes(gzip.compress(b"inside."))
         with TestClient(Site(Late(act), StaticMiddleware(directory=folder))) as client:
             response = client.get("/static/a.txt")
-            assert response.status == 404
+            assert (response.status, response.headers["vary"]) == (404, "Accept-Encoding")
             assert b"outside" not in response.content
+
+
+@pytest.mark.parametrize("size", [7, 100_000])
+def test_a_folder_that_becomes_a_link_is_not_followed(tmp_path: Path, size: int) -> None:
+    folder, outside = tmp_path / "static", tmp_path / "outside"
+    for place, letter in ((folder / "sub", "i"), (outside, "S")):
+        place.mkdir(parents=True)
+        (place / "a.txt").write_text(letter * size)
+        os.utime(place / "a.txt", (1_600_000_000, 1_600_000_000))
+
+    def become_a_link() -> None:
+        (folder / "sub").rename(folder / "hidden")
+        (folder / "sub").symlink_to(outside)
+
+    static = StaticMiddleware(directory=folder)
+    with TestClient(Site(Late(become_a_link), static)) as client:
+        assert client.get("/static/sub/a.txt").status == 404
+    # And not if it was a link when it was looked at, and was none when its place was.
+    (folder / "sub").unlink()
+    (folder / "hidden").rename(folder / "sub")
+    found = static.lookup.find("sub/a.txt")
+    assert found is not None
+    status = (outside / "a.txt").stat()
+    found.variants[None] = found.variants[None]._replace(identity=(status.st_dev, status.st_ino))
+    (folder / "sub").rename(folder / "hidden")
+    (folder / "sub").symlink_to(outside)
+    with TestClient(Site(static)) as client:
+        response = client.get("/static/sub/a.txt")
+        assert response.status == 404
+        assert b"S" not in response.content
+
+
+def test_a_long_file_is_of_one_version(tmp_path: Path) -> None:
+    file = tmp_path / "long.bin"
+    file.write_bytes(b"old" * 100_000)
+    new = b"new, and longer" * 100_000
+    with TestClient(Site(Late(lambda: exchange(file, new)), StaticMiddleware(directory=tmp_path))) as client:
+        for fields, content in (({}, new), ({"range": "bytes=10-200009"}, new[10:200_010])):
+            response = client.get("/static/long.bin", headers=fields)
+            assert response.content == content
+            assert (response.headers["etag"], response.headers["content-length"]) == (tag(file), str(len(content)))
+            file.write_bytes(b"old" * 100_000)
 
 
 def test_a_file_that_changes_all_the_time_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.txt"
+    original = os.open
+
+    def late(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == os.path.realpath(file):
+            exchange(file, os.urandom(8))
+        return original(path, *arguments, **options)
+
     file.write_bytes(b"content")
-    monkeypatch.setattr("gobstopper_middleware._static_response.open_version", lambda *_: None)
     with TestClient(Site(StaticMiddleware(directory=tmp_path))) as client:
+        monkeypatch.setattr(os, "open", late)
         response = client.get("/static/a.txt")
         assert (response.status, response.headers["retry-after"]) == (503, "1")
 

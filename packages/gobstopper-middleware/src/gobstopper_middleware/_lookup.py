@@ -104,13 +104,15 @@ class Lookup:
     def _resolve(self, relative: str) -> tuple[str, os.stat_result] | None:
         joined = self._inside + relative
         try:
-            status = os.stat(joined)  # noqa: PTH116 - most neighbours are missing, and this is cheapest
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(os.stat(joined).st_mode):  # noqa: PTH116 - most neighbours are missing; cheapest
                 return None
             path = os.path.realpath(joined)
+            status = os.lstat(path)  # of what was found: a link may have led elsewhere a moment ago
         except (OSError, ValueError):
             return None
-        if not path.startswith(self._inside) or not is_plain(path[len(self._inside) :].replace(os.sep, "/")):
+        if not stat.S_ISREG(status.st_mode) or not path.startswith(self._inside):
+            return None
+        if not is_plain(path[len(self._inside) :].replace(os.sep, "/")):
             return None
         return path, status
 

@@ -9,6 +9,10 @@ from typing import Any
 
 __all__ = ["check_flag", "check_number", "check_paths", "check_pattern", "check_text", "check_texts"]
 
+# `check_flag` and `check_text` stand in gobstopper-sessions too, which this distribution needs. But a private module of
+# another distribution may change with any of its releases, and these are no names that it should have to keep. They
+# also differ: there values are cut, as they may be connection strings and keys.
+
 
 def check_flag(name: str, value: Any) -> bool:
     """`value`, which has to be `True` or `False`: the text `"off"` would be true.

@@ -32,7 +32,7 @@ class Standalone:
         return next_handler(request) if self._dressed_outside else self._dress(request, next_handler)
 
     async def _dress(self, request: Request, next_handler: Next) -> Response:
-        response = await next_handler(request)
+        response = (await next_handler(request)).fresh()
         self.finalize(request, response)
         return response
 

@@ -1,35 +1,19 @@
-"""A file as an answer whose header and body are of one version, even while somebody exchanges the file."""
+"""A file as an answer that looks for it below its folder again when somebody has exchanged it."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 
-from gobstopper_http import FileResponse, Request, Response, StreamingResponse, problem
-from gobstopper_http.types import RawHeaders
+from gobstopper_http import FileResponse, HTTPException, Request, Response, problem
+from gobstopper_http.files import is_same_version, open_version
 
 __all__ = ["IMMUTABLE", "StaticResponse", "entity_tag", "is_same_version", "open_version"]
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """`Cache-Control` of what never changes under its URL."""
 
-_IN_LINE = 64 * 1024
-"""Bytes that are read on the event loop: from the kernel's cache that is quicker than handing it to anybody."""
-
-_AT_ONCE = 256 * 1024
-"""Bytes of an immutable answer that are held in memory; a longer one is streamed."""
-
-_CHUNK = 256 * 1024
-
 _OF_THE_FILE = frozenset({"cache-control", "content-encoding", "content-length", "content-type"})
-_ATTEMPTS = 5
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-class _ExchangedError(Exception):
-    """The file is not the one any more that the header speaks of."""
 
 
 def entity_tag(status: os.stat_result, encoding: str | None) -> str:
@@ -38,31 +22,8 @@ def entity_tag(status: os.stat_result, encoding: str | None) -> str:
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}{coding}"'
 
 
-def is_same_version(one: os.stat_result, other: os.stat_result) -> bool:
-    """Whether both are of one file with one content, as far as the system tells."""
-    return (one.st_ino, one.st_mtime_ns, one.st_size, one.st_dev) == (
-        other.st_ino, other.st_mtime_ns, other.st_size, other.st_dev,
-    )  # fmt: skip
-
-
-def open_version(path: str, status: os.stat_result) -> int | None:
-    """A descriptor of the file if it is still that version; no link is followed, and no pipe waited for."""
-    try:
-        file = os.open(path, _FLAGS)
-    except OSError:
-        return None
-    with suppress(OSError):
-        if is_same_version(os.fstat(file), status):
-            return file
-    os.close(file)
-    return None
-
-
 class StaticResponse(FileResponse):
-    """Reads small and immutable files itself, from a descriptor that it has compared with what the header says.
-
-    The server opens a path late: a file that is exchanged until then would go out with the validator, the length and
-    the promises of the old one. What it is still trusted with are long files that browsers ask for again anyway.
+    """Never follows a link, and promises nothing of a version that is not the one that goes out.
 
     Args:
         path: Of a regular file, without links.
@@ -87,80 +48,36 @@ class StaticResponse(FileResponse):
         renew: Callable[[], os.stat_result | None],
         control: str,
     ) -> None:
-        super().__init__(
-            path, content_type=content_type, headers=headers, etag=entity_tag(status, encoding), stat_result=status
-        )
+        super().__init__(path, content_type=content_type, headers=headers, stat_result=status, follow_links=False)
         self._encoding = encoding
         self._renew = renew
         self._control = control
+
+    def entity_tag(self, status: os.stat_result) -> str:
+        """Of the version and the coding."""
+        return entity_tag(status, self._encoding)
+
+    def look_again(self) -> os.stat_result | None:
+        """Look below the folder; what is there now is not what the hash in the URL is of."""
+        status = self._renew()
+        if self.headers.get("cache-control") == IMMUTABLE:
+            self.headers["cache-control"] = self._control
+        return status
 
     async def send(self, request: Request) -> None:
         """Answer, with another version if the file was exchanged in the meantime.
 
         404 if it has gone, 503 if it changes all the time.
         """
-        for _ in range(_ATTEMPTS):
-            try:
-                await super().send(request)
-            except _ExchangedError:
-                status = self._renew()
-                if status is None:
-                    self._refuse(request, problem(404))
-                    return
-                self._stat, self._etag = status, entity_tag(status, self._encoding)
-                if self.headers.get("cache-control") == IMMUTABLE:
-                    self.headers["cache-control"] = self._control
-            else:
-                return
-        self._refuse(request, problem(503, "The file is being changed.", headers={"Retry-After": "1"}))
+        try:
+            await super().send(request)
+        except HTTPException as error:
+            # Answered here: outside of an application nobody makes a response of what `send` raises.
+            detail = None if error.status == 404 else error.detail
+            self._refuse(request, problem(error.status, detail, headers=error.headers))
 
     def _refuse(self, request: Request, refusal: Response) -> None:
-        """Answer here: outside of an application nobody makes a response of what `send` raises."""
         for name, value in self.headers.raw:
             if name not in _OF_THE_FILE:
                 refusal.headers.add(name, value)
         refusal.send_now(request)
-
-    async def _send_slice(
-        self, request: Request, status: int, raw: RawHeaders, start: int, end: int, size: int
-    ) -> None:
-        length = end - start
-        is_immutable = ("cache-control", IMMUTABLE) in raw
-        if length == 0 or request.method == "HEAD" or (length > _IN_LINE and not is_immutable):
-            await super()._send_slice(request, status, raw, start, end, size)
-            return
-        raw = [*raw, ("content-length", str(length))]
-        if length > _AT_ONCE:
-            await StreamingResponse(self._chunks(self._open(), start, end), status, raw).send(request)
-            return
-        data = self._read(start, length) if length <= _IN_LINE else await asyncio.to_thread(self._read, start, length)
-        request.claim(status).response_bytes(status, raw, data)
-
-    def _open(self) -> int:
-        assert self._stat is not None
-        file = open_version(self.path, self._stat)
-        if file is None:
-            raise _ExchangedError
-        return file
-
-    def _read(self, start: int, length: int) -> bytes:
-        file = self._open()
-        try:
-            data = os.pread(file, length, start)
-        finally:
-            os.close(file)
-        if len(data) != length:  # cut while it was read
-            raise _ExchangedError
-        return data
-
-    @staticmethod
-    async def _chunks(file: int, start: int, end: int) -> AsyncIterator[bytes]:
-        try:
-            while start < end:
-                chunk = await asyncio.to_thread(os.pread, file, min(_CHUNK, end - start), start)
-                if not chunk:
-                    raise OSError("the file became shorter while it was sent")
-                start += len(chunk)
-                yield chunk
-        finally:
-            os.close(file)

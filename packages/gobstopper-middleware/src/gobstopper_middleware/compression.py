@@ -85,6 +85,7 @@ class CompressionMiddleware:
         response = await next_handler(request)
         if not self._is_worth_it(request, response):
             return response
+        response = response.fresh()  # the handler may return it again, to a client that cannot read the coding
         headers = response.headers
         headers.vary("Accept-Encoding")
         if response.status == 304:

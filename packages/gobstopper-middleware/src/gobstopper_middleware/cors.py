@@ -102,7 +102,12 @@ class CORSMiddleware(Standalone):
 
     def finalize(self, request: Request, response: Response) -> None:
         """Add the fields of the request's origin, and `Vary`."""
-        fields = self._wildcard if self._any else self._fields(request)
+        if self._any:
+            fields = self._wildcard
+        else:
+            origin = request.raw_headers.get("origin")
+            # Most requests have none; a call is spared them.
+            fields = self._refused if origin is None else self._fields(request, origin)
         if not fields:
             return
         headers = response.headers
@@ -119,16 +124,14 @@ class CORSMiddleware(Standalone):
             else:
                 headers.setdefault(name, value)
 
-    def _fields(self, request: Request) -> list[tuple[str, str]]:
-        raw = request.raw_headers
-        origin = raw.get("origin")
+    def _fields(self, request: Request, origin: str) -> list[tuple[str, str]]:
+        fields = self._prepared.get(origin)
+        if fields is None:
+            if self._pattern is None or not self.is_allowed(origin):
+                return self._refused
+            fields = self._allowed(origin)
         # Of two nobody knows which one a browser goes by.
-        if origin is None or len(raw.get_all("origin")) != 1:
-            return self._refused
-        prepared = self._prepared.get(origin)
-        if prepared is not None:
-            return prepared
-        return self._allowed(origin) if self.is_allowed(origin) else self._refused
+        return fields if len(request.raw_headers.get_all("origin")) == 1 else self._refused
 
     def is_allowed(self, origin: str) -> bool:
         """Whether pages of this origin may read answers."""

@@ -22,6 +22,9 @@ __all__ = ["CSRFMiddleware", "csrf_field", "is_valid_token", "masked_token"]
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""
 
+_OWN = frozenset({"same-origin", "none"})
+"""What browsers say of requests of the site itself, and of those that a person began."""
+
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _LABEL = b"gobstopper csrf v1"
 _SIZE = 32
@@ -75,6 +78,12 @@ def _request_token(request: Request) -> str:
 request_attribute("csrf_token", _request_token)
 
 
+def says_same_origin(request: Request) -> bool:
+    """Whether a browser says that no other site has caused the request; most are like that, and need no `check`."""
+    sites = request.raw_headers.get_all("sec-fetch-site")
+    return len(sites) == 1 and sites[0] in _OWN
+
+
 class CSRFMiddleware:
     """Refuses (403) requests with an unsafe method that another site may have caused.
 
@@ -111,7 +120,7 @@ class CSRFMiddleware:
         Raises:
             HTTPException: 403.
         """
-        if request.method not in SAFE:
+        if request.method not in SAFE and not says_same_origin(request):
             await self.check(request)
         return await next_handler(request)
 
@@ -122,8 +131,9 @@ class CSRFMiddleware:
             HTTPException: 403.
         """
         raw = request.raw_headers
-        site = raw.get("sec-fetch-site")
-        if site in {"same-origin", "none"} or self._is_exempt(request):
+        sites = raw.get_all("sec-fetch-site")
+        site = sites[0] if len(sites) == 1 else None  # of two, each may be somebody else's: the origin decides
+        if site in _OWN or self._is_exempt(request):
             return
         if site is not None or "sec-fetch-site" in raw or "origin" in raw:
             if not self._is_allowed(request, same_host=site is None):

@@ -90,16 +90,20 @@ class SecurityHeadersMiddleware(Standalone):
 
     def finalize(self, request: Request, response: Response) -> None:
         """Add the fields."""
-        fields = self._tls if request.scheme == "https" else self._plain
+        known = request.__dict__
+        # Not `request.scheme`, which would make an attribute on every request for this one look.
+        scheme = known.get("scheme", request.scope.scheme)
+        fields = self._tls if scheme == "https" else self._plain
         # A stream may ask for the nonce when its headers are gone, so it gets one in any case.
-        is_used = self._nonce_in_policy and ("csp_nonce" in request.__dict__ or isinstance(response, StreamingResponse))
+        is_used = self._nonce_in_policy and ("csp_nonce" in known or isinstance(response, StreamingResponse))
         if is_used or self._nonce_always:
             fields = self._with_nonce(fields, request.csp_nonce)
             if is_used:
                 response.headers.setdefault("cache-control", "no-cache")
         raw = response.headers.raw
+        names = self._names
         for name, _ in raw:
-            if name in self._names:
+            if name in names:
                 present = {name for name, _ in raw}
                 fields = [pair for pair in fields if pair[0] not in present]
                 break

@@ -11,7 +11,7 @@ from gobstopper_sessions.middleware import ABSOLUTE_TIMEOUT, IDLE_TIMEOUT, SAVED
 
 from ._options import check_flag
 from ._standalone import Next
-from .csrf import SAFE, CSRFMiddleware
+from .csrf import SAFE, CSRFMiddleware, says_same_origin
 from .headers import DEFAULT_CSP, DEFAULT_HSTS, DEFAULT_PERMISSIONS, DEFAULT_REFERRER, SecurityHeadersMiddleware
 
 __all__ = ["SecurityMiddleware"]
@@ -130,8 +130,9 @@ class SecurityMiddleware:
             if value is None:
                 request.session = session = Session()
             else:
-                session = await sessions.load(request, value)
-        if self.csrf is not None and request.method not in SAFE:
+                request.session = session = await sessions.backend.load(value)
+                session.presented = True
+        if self.csrf is not None and request.method not in SAFE and not says_same_origin(request):
             await self.csrf.check(request)
         response = await next_handler(request)
         if sessions is not None and session is not None:
@@ -140,6 +141,7 @@ class SecurityMiddleware:
             else:
                 session.close(SAVED)
         if not self._dressed_outside:
+            response = response.fresh()
             self.finalize(request, response)
         return response
 
