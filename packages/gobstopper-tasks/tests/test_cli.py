@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gobstopper_tasks import InvalidTask, TaskQueue, cli, current_task
+from gobstopper_tasks.engines.memory import MemoryEngine
 
 
 @pytest.fixture
@@ -236,3 +237,18 @@ def test_recover_leaves_alone_what_is_no_task_file(tmp_path: Path) -> None:
     assert cli.recover(str(tmp_path / "missing.duckdb"), out=out) == 1
     assert out == [f"{tmp_path}/missing.duckdb does not exist"]
     assert [file.name for file in tmp_path.iterdir()] == ["app.py"]
+
+
+async def test_a_queue_with_an_engine_of_its_own_is_not_looked_for_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Out()
+    for queue in (TaskQueue(engine=MemoryEngine), TaskQueue(engine=lambda fire: MemoryEngine(fire))):
+        cli.check_there(queue.target)
+        async with queue:
+            assert await cli.list_tasks(queue, out=out) == 0
+        with pytest.raises(InvalidTask, match="recover is for DuckDB"):
+            cli.recover(queue.target)
+    assert out[0] == "no task in engine://MemoryEngine"
+    assert list(tmp_path.iterdir()) == []

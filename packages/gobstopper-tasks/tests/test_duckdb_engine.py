@@ -30,12 +30,6 @@ class TestOwner(EngineConformance):
         return lambda **options: TaskQueue(tmp_path / "tasks.duckdb", **options)
 
 
-class TestOwnerWithoutAppender(EngineConformance):
-    @pytest.fixture
-    def make_queue(self, tmp_path: Path) -> MakeQueue:
-        return lambda **options: TaskQueue(f"duckdb://{tmp_path}/tasks.duckdb", appender=False, **options)
-
-
 class TestPeer(EngineConformance):
     """Every queue of the tests goes through the socket: another process owns the file."""
 

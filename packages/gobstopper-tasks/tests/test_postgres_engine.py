@@ -67,6 +67,50 @@ class TestPostgres(EngineConformance):
         with pytest.raises(InvalidTask, match="newer"):
             await make_queue().open()
 
+    async def test_a_result_is_dropped_when_its_time_is_over(self, make_queue: MakeQueue) -> None:
+        async with make_queue() as queue:
+
+            @queue.task("short", result_ttl=0.2)
+            async def short() -> str:
+                return "secret"
+
+            @queue.task("long", result_ttl=60.0)
+            async def long() -> str:
+                return "kept"
+
+            await queue.start_workers("default", 1)
+            brief, kept = await queue.add("short"), await queue.add("long")
+            assert [await queue.result(id_, 10) for id_ in (brief, kept)] == ["secret", "kept"]
+            await asyncio.sleep(0.25)
+            store = queue._engine.store
+            await store.clean()
+            stored = await queue.sql("SELECT id, result FROM gobstopper.task ORDER BY id")
+            assert {row["id"]: row["result"] for row in stored} == {brief: None, kept: '"kept"'}
+            info = await queue.get_task(brief)
+            assert info is not None
+            assert (info.status, info.result) == ("succeeded", None), "the task is kept longer than its result"
+            assert await queue.result(kept, 1) == "kept"
+
+    async def test_tables_of_the_version_before_are_brought_up_to_date(
+        self, make_queue: MakeQueue, database: str
+    ) -> None:
+        async with make_queue():
+            pass
+        await on(
+            database,
+            "ALTER TABLE gobstopper.task DROP COLUMN result_until; UPDATE gobstopper.version SET version = 1;"
+            "DROP TABLE gobstopper.parked",
+        )
+        async with make_queue() as queue:
+            assert await queue.sql("SELECT max(version) AS n FROM gobstopper.version") == [{"n": 2}]
+
+            @queue.task("t")
+            async def t() -> str:
+                return "done"
+
+            await queue.start_workers("default", 1)
+            assert await queue.result(await queue.add("t"), 10) == "done"
+
     async def test_what_is_old_is_dropped(self, make_queue: MakeQueue) -> None:
         async with make_queue(retention=0.0) as queue:
 

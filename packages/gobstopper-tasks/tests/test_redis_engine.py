@@ -29,6 +29,31 @@ class TestRedis(EngineConformance):
         yield lambda **options: TaskQueue(redis_url, prefix=prefix, **options)
         forget(redis_url, prefix)
 
+    async def test_a_result_is_dropped_when_its_time_is_over(self, make_queue: MakeQueue) -> None:
+        async with make_queue() as queue:
+
+            @queue.task("short", result_ttl=0.2)
+            async def short() -> str:
+                return "secret"
+
+            @queue.task("long", result_ttl=60.0)
+            async def long() -> str:
+                return "kept"
+
+            await queue.start_workers("default", 1)
+            brief, kept = await queue.add("short"), await queue.add("long")
+            assert [await queue.result(id_, 10) for id_ in (brief, kept)] == ["secret", "kept"]
+            await asyncio.sleep(0.25)
+            store = queue._engine.store
+            await store.clean()
+            stored = [await store.client.hget(f"{store.prefix}task:{id_}", "result") for id_ in (brief, kept)]
+            assert stored == [None, '"kept"']
+            assert await store.client.zrange(f"{store.prefix}results", 0, -1) == [kept]
+            info = await queue.get_task(brief)
+            assert info is not None
+            assert (info.status, info.result) == ("succeeded", None), "the task is kept longer than its result"
+            assert await queue.result(kept, 1) == "kept"
+
     async def test_what_is_old_is_dropped(self, make_queue: MakeQueue) -> None:
         async with make_queue(retention=1.0) as queue:
 

@@ -112,6 +112,39 @@ async def test_what_a_limit_holds_back_is_given_back_at_the_end(queue: TaskQueue
     assert log == [("begin", "first"), ("end", "first")]
 
 
+async def test_tasks_that_are_held_back_start_when_a_limit_is_lifted(queue: TaskQueue, log: Log, category: str) -> None:
+    queue.limit(category, rate=1, per=3600.0)
+    await queue.start_workers(category, 2)
+    ids = [await queue.add("add_up", a=n, category=category) for n in range(5)]
+    await until(lambda: log)
+    await asyncio.sleep(0.5)
+    assert len(log) == 1
+    del queue.registry.category_limits[category]  # as a new release of the application does
+    assert [await queue.result(id_, 10) for id_ in ids] == list(range(5))
+
+
+async def test_an_end_that_made_room_for_nobody_is_made_up_for(
+    queue: TaskQueue, log: Log, category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: Any = queue._engine.store
+
+    async def lost(*args: Any) -> None:
+        raise TaskStoreUnavailable("the process ended here")
+
+    monkeypatch.setattr(store, "unpark", lost)
+    monkeypatch.setattr(store, "sweep", lost)
+    queue.limit(category, concurrency=1)
+    await queue.start_workers(category, 2)
+    first = await queue.add("slow", seconds=0.3, tag="first", category=category)
+    await until(lambda: log)
+    second = await queue.add("slow", seconds=0.0, tag="second", category=category)
+    assert await queue.result(first, 10) == "first"
+    await asyncio.sleep(0.2)
+    assert await queue.get_task_status(second) == "pending"
+    monkeypatch.undo()
+    assert await queue.result(second, 10) == "second"
+
+
 async def test_a_ticket_that_could_not_begin_is_delivered_again(
     queue: TaskQueue, log: Log, category: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from gobstopper_tasks import TaskQueue, TaskStoreUnavailable, current_task
 from gobstopper_tasks import worker as worker_module
 from gobstopper_tasks.engines._slots import Slots
 from gobstopper_tasks.registry import Registry
-from gobstopper_tasks.task import Claim, Done, Retry, TaskSpec
+from gobstopper_tasks.task import Claim, Dead, Done, Retry, TaskSpec
 from gobstopper_tasks.worker import Runner
 
 
@@ -145,3 +145,11 @@ async def test_slots_send_back_what_nobody_serves() -> None:
     slots.start(Claim(spec=TaskSpec(id="i", name="t", category="nobody"), number=1, attempt=1))
     slots.cancel("unknown")
     assert reported == [Retry(1.0, counted=False)]
+
+
+async def test_a_result_bigger_than_arguments_may_be_is_not_stored() -> None:
+    ended = await outcome(runner(registry(lambda: "x" * (16 << 20))))
+    assert isinstance(ended, Dead)
+    assert ended.error is not None
+    assert "its result is 16,777,218 bytes of JSON, more than 16,777,216" in ended.error
+    assert isinstance(await outcome(runner(registry(lambda: "x" * ((16 << 20) - 2)))), Done)

@@ -21,6 +21,10 @@ from .worker import Runner
 Mode = Literal["normal", "manual", "eager"]
 
 
+def _name(engine: TaskEngine | EngineFactory) -> str:
+    return str(getattr(engine, "__qualname__", type(engine).__qualname__)).rpartition(".")[2]
+
+
 class Opening(ABC):
     """Opens its engine when it is first needed, once for a process and event loop."""
 
@@ -34,7 +38,8 @@ class Opening(ABC):
         engine: TaskEngine | EngineFactory | None = None,
         **options: Any,
     ) -> None:
-        self.target = os.fspath(target)
+        # A given engine keeps its tasks where it likes: nobody may look for them where `target` would be.
+        self.target = os.fspath(target) if engine is None else f"engine://{_name(engine)}"
         if mode != "normal" and not (self.target == "memory://" or engine is not None):
             raise InvalidTask(f"mode={mode!r} is for tests and needs memory://, not {shown(self.target)!r}")
         self.registry = registry if registry is not None else Registry()

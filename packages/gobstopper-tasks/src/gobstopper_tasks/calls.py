@@ -18,6 +18,7 @@ from .task import JSON, TaskPriority, TaskSpec
 
 Delay = float | timedelta | None
 
+MOST_BYTES = 16 << 20  # of a task's arguments as JSON
 _PRIORITIES = frozenset(TaskPriority)
 
 
@@ -142,6 +143,11 @@ def make_spec(
         encoded = JSON.encode(values)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidTask(f"task {name!r}: its arguments cannot be stored as JSON: {error}") from error
+    if len(encoded) > MOST_BYTES:
+        raise InvalidTask(
+            f"task {name!r}: its arguments are {len(encoded):,} bytes of JSON, more than {MOST_BYTES:,}: store them "
+            "elsewhere, and pass where they are"
+        )
     priority, max_retries = options.priority, options.max_retries
     if priority not in _PRIORITIES:
         raise InvalidTask(f"task {name!r}: priority={priority!r} is not a TaskPriority (0 to 3)")

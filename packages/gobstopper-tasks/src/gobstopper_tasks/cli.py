@@ -250,7 +250,7 @@ def check_there(target: str) -> None:
 def recover(target: str, *, out: Print = print) -> int:
     """`recover`: check the journal of a DuckDB queue, repair it from copies if it is damaged, and say what was lost."""
     if "://" in target and not target.startswith("duckdb://"):
-        raise InvalidTask("recover is for DuckDB queues; PostgreSQL and Redis have tools of their own")
+        raise InvalidTask("recover is for DuckDB queues; other stores have tools of their own")
     from .engines.duckdb.recover import recover as repair
 
     path = Path(duckdb_path(target))

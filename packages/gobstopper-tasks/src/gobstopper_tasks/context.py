@@ -44,9 +44,9 @@ class TaskContext:
     def progress(self, value: float | None = None, note: str | None = None) -> None:
         """Tell how far it is: `value` from 0 to 1, `note` for people.
 
-        From any thread; never waits; the last one counts.
+        From any thread; never waits; the last one counts. Of a note the first 10,000 characters are kept.
         """
-        self._report(value, None if note is None else storable(note))
+        self._report(value, None if note is None else storable(note[:10_000]))
 
 
 def running_task() -> TaskContext | None:

@@ -9,17 +9,19 @@ import time
 
 _lock = threading.Lock()
 _last = 0
-_POOL = 2048  # bytes of randomness taken at once: eight for an id
-_random = ""
-_used = 0
+_head_of = -1  # the millisecond of which `_head` is the beginning of an id: many are minted in each
+_head = ""
+_POOL = 256  # ids for which randomness is taken at once
+_tails: list[str] = []
 _VARIANT = {digit: f"{8 + int(digit, 16) % 4:x}" for digit in "0123456789abcdef"}
 
 
 def _after_fork() -> None:
     # A fork while another thread mints an id would leave the child's lock taken for ever.
     # And its ids must not be the parent's.
-    global _lock, _random, _used
-    _lock, _random, _used = threading.Lock(), "", 0
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _tails.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -28,18 +30,27 @@ if hasattr(os, "register_at_fork"):
 
 def task_id() -> str:
     """A new id. Ids of one process sort in the order of their making, also when the clock is set back."""
-    global _last, _random, _used  # noqa: PLW0603
+    global _last, _head_of, _head  # noqa: PLW0603
     stamp = (time.time_ns() // 1_000_000) << 12  # 48 bits of milliseconds, 12 bits that count within one
     with _lock:
         if stamp <= _last:
             stamp = _last + 1
         _last = stamp
-        if _used == len(_random):
-            _random, _used = os.urandom(_POOL).hex(), 0
-        tail = _random[_used : _used + 16]
-        _used += 16
-    head = f"{stamp:015x}"
-    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_VARIANT[tail[0]]}{tail[1:4]}-{tail[4:]}"
+        if stamp >> 12 != _head_of:
+            _head_of = stamp >> 12
+            digits = f"{_head_of:012x}"
+            _head = f"{digits[:8]}-{digits[8:]}-7"
+        if not _tails:
+            _refill()
+        return f"{_head}{stamp & 0xFFF:03x}-{_tails.pop()}"
+
+
+def _refill() -> None:
+    digits = os.urandom(_POOL * 8).hex()
+    _tails.extend(
+        f"{_VARIANT[digits[at]]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}"
+        for at in range(0, len(digits), 16)
+    )
 
 
 def derived_id(*parts: str) -> str:

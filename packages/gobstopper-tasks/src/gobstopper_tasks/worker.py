@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ._text import storable
+from .calls import MOST_BYTES
 from .context import TaskContext, _current
 from .errors import AbandonTask, RetryTask, TaskStoreUnavailable
 from .hooks import Hook, traceparent_id
@@ -190,9 +191,15 @@ class Run:
         if self._reason is not None and not isinstance(self._reason, Cancelled):
             return self._reason  # it timed out, or was given back, although it then returned
         try:
-            return Done(msgspec.Raw(JSON.encode(value)))
+            encoded = JSON.encode(value)
         except Exception as error:  # noqa: BLE001 - __str__ and the like of the user's objects may raise anything
             return Dead(storable(f"its result cannot be stored as JSON: {error}"))
+        if len(encoded) > MOST_BYTES:  # the journal could not take it in, now or later
+            return Dead(
+                f"its result is {len(encoded):,} bytes of JSON, more than {MOST_BYTES:,}: store it elsewhere, and "
+                "return where it is"
+            )
+        return Done(msgspec.Raw(encoded))
 
     def _failed(self, definition: TaskDefinition, error: BaseException, text: str) -> Outcome:
         claim = self._claim

@@ -22,6 +22,7 @@ Added = Callable[[list[Enqueued] | BaseException], None]
 
 
 _ADDED = int(Kind.ADDED)
+_tuple = tuple.__new__  # what `Event(…)` comes down to, without a call in between: this one is made for each add
 
 
 class Addition:
@@ -71,7 +72,7 @@ class Broker(Dispatcher):
         for spec, text in zip(specs, texts, strict=True):
             if (known := ledger.known(spec)) is None:
                 records.append(ledger.reserve(spec))
-                events.append(Event(_ADDED, now, spec.id, text))
+                events.append(_tuple(Event, (_ADDED, now, spec.id, text)))
                 answers.append(Enqueued(spec.id))
             else:
                 answers.append(Enqueued(known, created=False))

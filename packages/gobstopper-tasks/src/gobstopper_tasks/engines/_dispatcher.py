@@ -108,6 +108,12 @@ class Dispatcher(Outbox):
         self._dirty.add(category)
         self._pump_soon()
 
+    def set_limits(self, limits: dict[str, tuple[int | None, int | None, float]]) -> None:
+        """See `Ledger`; what they held back may start now."""
+        self.ledger.set_limits(limits)
+        self._dirty.update(self.ledger.waiting_categories())
+        self._pump_soon()
+
     def leave(self, session: Session) -> None:
         """Its connection is gone: it may come back soon, else what it runs has crashed."""
         if self.sessions.get(session.id) is session:
@@ -149,8 +155,11 @@ class Dispatcher(Outbox):
         self._pumping = False
         if self._failed_at is not None or self._closed or self._loop.time() < self._paused_until:
             return
-        while self._dirty:
-            self._hand_out(self._dirty.pop())
+        dirty, woken = self._dirty, self.ledger.woken
+        while dirty or woken:
+            dirty |= woken
+            woken.clear()
+            self._hand_out(dirty.pop())
 
     def _hand_out(self, category: str) -> None:
         while True:

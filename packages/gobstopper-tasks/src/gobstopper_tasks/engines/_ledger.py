@@ -47,6 +47,7 @@ class Ledger:
         self._wall: list[Timer] = []
         self._monotonic: list[Timer] = []
         self._order = 0
+        self.woken: set[str] = set()  # categories that gained something because a task in another one ended
 
     def find(self, id: str) -> Record | None:
         """A live or recently ended task."""
@@ -267,7 +268,7 @@ class Ledger:
             running = (r for r in self.records.values() if r.status is _RUNNING)
             gate.running = sum((r.spec.category if kind == "category" else r.spec.name) == name for r in running)
             self.gates[scope] = gate
-            if kind == "task":
+            while kind == "task" and self._parked.get(name):
                 self._unpark(name)
 
     def _gates_of(self, record: Record) -> Iterator[Gate]:
@@ -293,6 +294,7 @@ class Ledger:
             record = entry[2]
             if record.status is not _PENDING or record.cancelling:
                 record.queued = False
+                self._unpark(record.spec.name)  # the room that was made for this one is for the next
                 continue
             own = self.gates.get(f"task:{record.spec.name}") if self.gates else None
             if own is not None and (wait := own.wait(tick)) != 0.0:
@@ -311,6 +313,7 @@ class Ledger:
             entry = heapq.heappop(parked)
             if entry[2].status is _PENDING:
                 heapq.heappush(self._ready.setdefault(entry[2].spec.category, []), entry)
+                self.woken.add(entry[2].spec.category)
                 return
             entry[2].queued = False
 

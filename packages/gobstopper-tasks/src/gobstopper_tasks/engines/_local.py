@@ -46,7 +46,7 @@ class LocalLink:
 
     def limits(self, limits: dict[str, tuple[int | None, int | None, float]]) -> None:
         """Set limits by scope."""
-        self._broker.ledger.set_limits(limits)
+        self._broker.set_limits(limits)
 
     def outcome(self, claim: Claim, outcome: Outcome, ack: Callable[[], None]) -> None:
         """Report what came of a claim; `ack` is called once that is durable."""

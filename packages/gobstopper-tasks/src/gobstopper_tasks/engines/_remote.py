@@ -19,14 +19,14 @@ from ..engine import Filter, Fire, Handler, Running
 from ..errors import TaskStoreClosed, TaskStoreUnavailable
 from ..ids import task_id
 from ..registry import Registry, limits_of
-from ..task import FINAL, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec
+from ..task import FINAL, Claim, Enqueued, Outcome, TaskInfo, TaskSpec
 from ._coalescer import Coalescer
 from ._store import Store
 
 log = logging.getLogger("gobstopper.tasks")
 
 _POLL = 1.0  # seconds after which a waiter looks for itself, in case a notification was lost
-_LIMITED = 0.1  # seconds after which a task that a limit held back is offered again
+_SWEEP = 2.0  # seconds between looks for tasks that a limit held back and nobody published again
 _ALONE = 100  # so many tasks of one call go into the store by themselves
 
 S = TypeVar("S", bound=Store)
@@ -67,7 +67,8 @@ class RemoteEngine(ABC, Generic[S]):
             raise
         self._closing = False
         listening = asyncio.Event()
-        self._tasks += [asyncio.create_task(self._keep_clean()), asyncio.create_task(self._listen(listening))]
+        work = (self._keep_clean(), self._keep_swept(), self._listen(listening))
+        self._tasks += [asyncio.create_task(one) for one in work]
         await listening.wait()
 
     async def close(self, grace: float) -> None:
@@ -111,6 +112,15 @@ class RemoteEngine(ABC, Generic[S]):
                 log.debug("the task store was not cleaned: %s", error)
             await asyncio.sleep(60)
 
+    async def _keep_swept(self) -> None:
+        away: tuple[type[Exception], ...] = (TaskStoreUnavailable, *self.away)
+        while True:
+            try:
+                await self.store.sweep(limits_of(self._registry))
+            except away as error:
+                log.debug("no look for tasks that a limit held back: %s", error)
+            await asyncio.sleep(_SWEEP)
+
     def _check(self) -> None:
         if self._closing:
             raise TaskStoreClosed("the task queue is closed")
@@ -139,15 +149,9 @@ class RemoteEngine(ABC, Generic[S]):
         """Run a ticket to its end. Cancelling this gives the task back. `mine` holds what runs."""
         id_, _, number = ticket.partition("/")
         begun = await self.store.begin(id_, int(number), self.session, limits_of(self._registry))
-        while begun.wait is not None:
-            # It keeps its place among those that wait: the queue's own retry would put it behind all others.
-            await asyncio.sleep(min(begun.wait, _LIMITED))
-            if self._closing:
-                return await self.store.finish(_unclaimed(id_, int(number)), Retry(counted=False))
-            begun = await self.store.begin(id_, int(number), self.session, limits_of(self._registry))
         claim = begun.claim
         if claim is None:
-            return None
+            return
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def finished(outcome: Outcome) -> None:
@@ -179,13 +183,24 @@ class RemoteEngine(ABC, Generic[S]):
         pause = 0.05
         while True:
             try:
-                return await self.store.finish(claim, outcome)
+                await self.store.finish(claim, outcome)
+                return await self._make_room(claim.spec)
             except TaskStoreUnavailable as error:
                 log.warning("task %s: its outcome waits for the store: %s", claim.spec.id, error)
                 if self._closing and pause > 1.0:
                     return None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+    async def _make_room(self, spec: TaskSpec) -> None:
+        away: tuple[type[Exception], ...] = (TaskStoreUnavailable, *self.away)
+        limits = limits_of(self._registry)
+        scopes = [scope for scope in (f"category:{spec.category}", f"task:{spec.name}") if scope in limits]
+        if scopes:
+            try:
+                await self.store.unpark(scopes, limits)
+            except away as error:
+                log.debug("who waits for the end of %s is found by the sweep: %s", spec.id, error)
 
     async def _wind_down(self, grace: float) -> None:
         """Wait for what runs, then give it back."""
@@ -281,7 +296,3 @@ class RemoteEngine(ABC, Generic[S]):
         """See `TaskEngine`."""
         self._check()
         return await self.store.stats()
-
-
-def _unclaimed(id_: str, number: int) -> Claim:
-    return Claim(spec=TaskSpec(id=id_, name=""), number=number, attempt=0)

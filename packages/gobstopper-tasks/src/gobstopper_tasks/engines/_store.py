@@ -12,14 +12,18 @@ from ..task import Cancelled, Claim, Dead, Done, Enqueued, Outcome, TaskInfo, Ta
 
 Limits = dict[str, tuple[int | None, int | None, float]]
 
+WOKEN = 5.0  # seconds that a parked task's new ticket has its place reserved for, once it is due
+
 _SPEC = msgspec.json.Decoder(TaskSpec)
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """The store's answer to a ticket: a claim, or how long to wait because of a limit, or neither: drop it."""
+    """The store's answer to a ticket: a claim, or none: the ticket is done with.
+
+    It is out of date, or a limit holds its task back: that one is parked, and gets a new ticket when there is room.
+    """
 
     claim: Claim | None = None
-    wait: float | None = None
     cancelled: bool = False
 
 
@@ -44,6 +48,14 @@ class Store(Protocol):
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """What came of it. For a `Retry` it is published anew."""
+        ...
+
+    async def unpark(self, scopes: Sequence[str], limits: Limits) -> None:
+        """Publish those parked in these scopes for which there is room now."""
+        ...
+
+    async def sweep(self, limits: Limits) -> None:
+        """The same for all scopes: what a process did not do before it ended, and for limits that are changed."""
         ...
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:

@@ -38,7 +38,7 @@ class DuckDBEngine:
 
     `patience`: seconds that a call waits for an owner before `TaskStoreUnavailable`. `lease`: seconds after which a
     silent process loses what it runs. `retention` (seconds) and `max_history` (tasks) bound the history. `keep`:
-    ended tasks in memory. `memory_limit`: DuckDB's. `appender`: see `DuckDBJournal`.
+    ended tasks in memory. `memory_limit`: DuckDB's.
     """
 
     caps = frozenset({Cap.STRICT_PRIORITY, Cap.LIMITS, Cap.DURABLE, Cap.SHARED, Cap.SQL})

@@ -1,12 +1,10 @@
-"""The journal in a DuckDB file: one thread owns the connection and writes batch after batch, one commit each."""
+"""The journal of a DuckDB queue: one thread writes batches to the redo log, another folds them into DuckDB."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...engine import Filter
-from ...errors import InvalidTask, JournalDamaged, TaskStoreUnavailable
-from ...task import JSON, TaskInfo, TaskSpec
+from ...errors import InvalidTask, TaskStoreUnavailable
+from ...task import TaskInfo, TaskSpec
 from .._journal import Event, Kind, Written
 from . import switching
-from .forks import keep_on_fork
-from .schema import CREATE, FINAL, INFO, VERSION, info_of, spec_of
+from .database import Database, events_of, explain
+from .forks import forget_on_fork, keep_on_fork
+from .redo import RedoLog, decode, encode, read
+from .schema import FINAL, INFO, info_of, spec_of
 from .tidy import Tidier
-from .walcheck import damage
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,113 +31,68 @@ log = logging.getLogger("gobstopper.tasks")
 T = TypeVar("T")
 
 _FINISHED = int(Kind.FINISHED)
-_ONE_FLUSH = 20_000  # rows; DuckDB's appender flushes by itself at 204,800
-_JSON_ROWS = """INSERT INTO journal SELECT unnest(from_json(?,
-    '[{"seq":"BIGINT","kind":"UTINYINT","ts":"DOUBLE","id":"VARCHAR","data":"VARCHAR"}]'), recursive := true)"""
+_MUCH = 32 << 20  # bytes in the redo log after which whoever adds waits until they are folded
 
 
 class DuckDBJournal:
-    """See `_journal.Journal`. `retention` is in seconds, `max_history` in ended tasks.
+    """See `_journal.Journal`. `retention` is in seconds, `max_history` in ended tasks."""
 
-    `appender=False` writes as DuckDB before 2.0 must, which has no appender in Python.
-    """
-
-    def __init__(
-        self, path: Path, retention: float, max_history: int, appender: bool | None = None, memory_limit: str = "256MB"
-    ) -> None:
+    def __init__(self, path: Path, retention: float, max_history: int, memory_limit: str = "256MB") -> None:
         self.path = path
-        self.wal = path.with_name(path.name + ".wal")
+        self.database = Database(path, memory_limit)
+        self.redo = RedoLog(path)
         self.tidier = Tidier(self, retention, max_history)
-        self._use_appender = appender
-        self._memory_limit = memory_limit
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Event], Written] | None] = queue.SimpleQueue()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._appender: Any = None
-        self._sequence = 0
-        self._written = False
+        self._sequence = 0  # number of the last event that is durable
         self._thread: threading.Thread | None = None
         self._reader = ThreadPoolExecutor(1, "gobstopper-journal-reader")
+        self._folding = threading.Lock()
         keep_on_fork(self)
+        forget_on_fork(self.redo)
 
     # -- opening
 
     def open(self) -> None:
-        """Open or create the file (blocking).
+        """Open or create the DuckDB file (blocking); then `totals` and `events` can be read.
 
         Raises `JournalDamaged`, or `TaskStoreUnavailable` if it cannot be had.
         """
-        self._connect()
+        self.database.connect()
+        self._sequence = self.database.folded
+
+    def start(self) -> None:
+        """Begin to write (blocking), after `events` were read to the end: nothing damaged may be changed.
+
+        Raises `TaskStoreUnavailable`.
+        """
+        try:
+            self.redo.open()
+        except OSError as error:
+            raise TaskStoreUnavailable(f"the redo log of {self.path} cannot be used: {error}") from error
         switching.shorten()
         self._thread = threading.Thread(target=self._work, name="gobstopper-journal", daemon=True)
         self._thread.start()
         self.tidier.start()
 
-    def _connect(self) -> None:
-        position = damage(self.wal)
-        if position is not None:
-            raise JournalDamaged(str(self.wal), position, "the length of an entry is not what was written")
-        import duckdb
-
-        options: dict[str, Any] = {
-            "threads": 1,
-            "checkpoint_threshold": "1TB",
-            "memory_limit": self._memory_limit,
-            "autoinstall_known_extensions": False,
-            "enable_external_access": False,
-        }
-        connection: duckdb.DuckDBPyConnection | None = None
-        try:
-            connection = duckdb.connect(str(self.path), config=options)
-            # Closing must not touch a file whose blocks turn out to be damaged; a clean close makes its own checkpoint.
-            connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-            connection.execute("PRAGMA disable_optimizer")  # of this connection, which appends: planning is half of it
-            found = _version(connection)
-            if found is None:
-                connection.execute("BEGIN")
-                for statement in CREATE:
-                    connection.execute(statement)
-                connection.execute("INSERT INTO meta VALUES ('version', ?)", [str(VERSION)])
-                connection.execute("COMMIT")
-            elif found > VERSION:
-                raise InvalidTask(
-                    f"{self.path} was written by a newer gobstopper-tasks (journal version {found}): upgrade"
-                )
-            rows = connection.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchall()
-        except duckdb.Error as error:
-            if connection is not None:
-                connection.close()
-            raise explain(error, self.path) from error
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            raise
-        self._connection = connection
-        last = int(rows[0][0])
-        if self._sequence and last > self._sequence:
-            # A commit that reported an error, and was refused to whoever asked for it, can still have reached the file.
-            connection.execute("DELETE FROM journal WHERE seq > ?", [self._sequence])
-        self._sequence = self._sequence or last
-        if self._use_appender is None:
-            self._use_appender = hasattr(connection, "appender")
-        self._appender = None
-
     def events(self) -> Iterator[Event]:
-        """Every event that is not compacted away, in order (blocking)."""
+        """Every event that is not compacted away, in order: DuckDB's, then those that were not folded (blocking)."""
         import duckdb
 
         try:
-            cursor = self.cursor().execute("SELECT kind, ts, id, data FROM journal ORDER BY seq")
-            while rows := cursor.fetchmany(10_000):
-                yield from (Event(*row) for row in rows)
+            yield from (Event(*row) for row in events_of(self.database.cursor()))
         except duckdb.Error as error:
             raise explain(error, self.path) from error
+        for frame in self.redo.frames(self.database.folded):
+            for chunk in frame.chunks:
+                yield from (Event(*row) for row in zip(*decode(chunk)[1], strict=True))
+            self._sequence = frame.first + frame.events - 1
 
     def totals(self) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, float]]]:
         """Of the history: `(category, status, count)` and `(idempotency_key, id, added_at)` (blocking)."""
         import duckdb
 
-        cursor = self.cursor()
+        cursor = self.database.cursor()
         try:
             counts = cursor.execute("SELECT category, status, count(*) FROM history GROUP BY ALL").fetchall()
             keys = cursor.execute(
@@ -150,14 +104,7 @@ class DuckDBJournal:
 
     def duckdb_objects(self) -> list[Any]:
         """What a forked child must leave alone."""
-        return [held for held in (self._connection, self._appender, self.tidier.cursor) if held is not None]
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Another connection to the open file."""
-        connection = self._connection
-        if connection is None:
-            raise TaskStoreUnavailable(f"{self.path} cannot be read now")
-        return connection.cursor()
+        return [held for held in (self.database.connection, self.tidier.cursor) if held is not None]
 
     # -- writing
 
@@ -166,78 +113,70 @@ class DuckDBJournal:
         self._jobs.put((events, written))
 
     def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                self._final_checkpoint()
-                break
+        while (job := self._jobs.get()) is not None:
             events, written = job
             error = self._store(events) if events else None
             try:
                 self._loop.call_soon_threadsafe(written, error)
-            except RuntimeError:  # the loop was closed without closing the queue
+            except RuntimeError:  # the loop was closed without closing the queue: the files are for others now
+                self.tidier.stop()
+                with self._folding:
+                    self.redo.close()
+                    self.database.disconnect()
                 break
-        self._disconnect()
-
-    def _final_checkpoint(self) -> None:
-        if self._connection is not None and self._written:
-            try:
-                self._connection.execute("CHECKPOINT")
-            except Exception as error:  # noqa: BLE001 - the log has everything all the same
-                log.warning("the task journal was closed without a checkpoint: %s", error)
 
     def _store(self, events: list[Event]) -> BaseException | None:
         try:
-            if self._connection is None:
-                self._connect()
-            self._append(events)
+            frame = encode(events, self._sequence + 1)
+            if self.redo.size > _MUCH or not self.redo.takes(frame):
+                self._relieve()
+            self.redo.append(frame)
         except BaseException as error:
             log.debug("a batch of the journal failed", exc_info=True)
-            self._disconnect()
             return error
         self._sequence += len(events)
-        self._written = True
-        self.tidier.written(sum(event.kind == _FINISHED for event in events))
-        if self.tidier.wants_checkpoint:
-            self.tidier.checkpoint_inline(self._connection)
+        self.tidier.written(len(events), sum(event.kind == _FINISHED for event in events))
         return None
 
-    def _append(self, events: list[Event]) -> None:
-        connection = self._connection
-        assert connection is not None
-        rows = [(seq, kind, at, id_, data) for seq, (kind, at, id_, data) in enumerate(events, self._sequence + 1)]
-        # A flush is a transaction of its own, unless the appender has to flush in between.
-        whole = len(rows) <= _ONE_FLUSH
-        if not whole:
-            connection.execute("BEGIN")
-        if self._use_appender:
-            if self._appender is None:
-                self._appender = connection.appender("journal")
-            self._appender.append_rows(rows)
-            self._appender.flush()
-        else:
-            names = ("seq", "kind", "ts", "id", "data")
-            text = JSON.encode([dict(zip(names, row, strict=True)) for row in rows]).decode()
-            connection.execute(_JSON_ROWS, [text])
-        if not whole:
-            connection.execute("COMMIT")
-
-    def _disconnect(self) -> None:
-        # DuckDB gives an open database to whoever connects in this process, a broken one too: nobody may hold on to it.
-        with self.tidier.paused():
-            connection, self._connection, self._appender = self._connection, None, None
-            if connection is not None:
-                try:
-                    connection.close()
-                except Exception:
-                    log.debug("closing the journal failed", exc_info=True)
-
-    def log_size(self) -> int:
-        """Bytes in the write-ahead log."""
+    def _relieve(self) -> None:
         try:
-            return self.wal.stat().st_size
-        except OSError:
-            return 0
+            self.fold()
+        except Exception:
+            log.debug("the redo log grows", exc_info=True)  # the tidier says so; it may still have room
+
+    def fold(self) -> None:
+        """Take what was written so far into DuckDB (blocking).
+
+        Raises `TaskStoreUnavailable` or `JournalDamaged`; nothing is lost then, and another try can do better.
+        """
+        import duckdb
+
+        with self._folding:
+            while True:
+                try:
+                    self._fold_once()
+                    return
+                except duckdb.Error as error:
+                    # DuckDB gives an open database to whoever connects in this process, a broken one too.
+                    self.database.disconnect()
+                    if not self.database.grow(error):
+                        raise explain(error, self.path) from error
+                except OSError as error:
+                    raise TaskStoreUnavailable(f"the redo log of {self.path} cannot be folded: {error}") from error
+
+    def grow(self, error: Exception) -> bool:
+        """See `Database`."""
+        with self._folding:
+            return self.database.grow(error)
+
+    def _fold_once(self) -> None:
+        if self.database.connection is None:
+            self.database.connect()
+        # What is written meanwhile is left for the next time: it may never end.
+        for _ in range(2 if self.redo.backlog else 1):
+            if (segment := self.redo.sealed()) is not None:
+                self.database.fold(read(segment))
+                self.redo.folded()
 
     # -- reading, in a thread of its own
 
@@ -245,12 +184,15 @@ class DuckDBJournal:
         def read() -> T:
             import duckdb
 
-            try:
-                return work(self.cursor())
-            except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-                raise InvalidTask(f"this SQL does not work: {error}") from error
-            except duckdb.Error as error:
-                raise explain(error, self.path) from error
+            while True:
+                try:
+                    self.fold()
+                    return work(self.database.cursor())
+                except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+                    raise InvalidTask(f"this SQL does not work: {error}") from error
+                except duckdb.Error as error:
+                    if not self.grow(error):
+                        raise explain(error, self.path) from error
 
         try:
             return await self._loop.run_in_executor(self._reader, read)
@@ -308,39 +250,19 @@ class DuckDBJournal:
         return await self._read(work)
 
     def close(self) -> None:
-        """Write what is queued and close the file (blocking)."""
-        self.tidier.stop()
+        """Write what is queued, fold it and close the files (blocking)."""
         self._jobs.put(None)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
             switching.restore()
+        self.tidier.stop()
         self._reader.shutdown(wait=True)
-        self._disconnect()
-
-
-def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    tables = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'meta'").fetchall()
-    if not tables:
-        return None
-    rows = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchall()
-    return int(rows[0][0]) if rows else None
-
-
-_DAMAGE = re.compile(
-    r"corrupt|checksum|replaying WAL|not a valid DuckDB|serializ|deserializ|magic bytes|INTERNAL", re.IGNORECASE
-)
-_POSITION = re.compile(r"(?:byte position|location|offset|block) (\d+)")
-
-
-def explain(error: Exception, path: Path) -> Exception:
-    """What DuckDB's error means for the caller."""
-    text = str(error).split("\n")[0]
-    if "lock" in text.lower() and "conflicting" in text.lower():
-        return TaskStoreUnavailable(f"another program has {path} open: {text}; close it, or give each its own file")
-    full = f"os error {errno.ENOSPC}" in text or "No space left" in text
-    if _DAMAGE.search(text) and not full:
-        place = path.with_name(path.name + ".wal") if "WAL" in text else path
-        position = _POSITION.search(text)
-        return JournalDamaged(str(place), int(position.group(1)) if position else None, text)
-    return TaskStoreUnavailable(f"{path} cannot be used: {text}")
+        if self.redo.opened:
+            try:
+                self.fold()
+                self.tidier.last_checkpoint()
+            except Exception as error:  # noqa: BLE001 - the logs have everything all the same
+                log.warning("the task journal was closed without folding its logs: %s", error)
+        self.redo.close()
+        self.database.disconnect()

@@ -36,7 +36,6 @@ class OwnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     settle: float = 0.3
     rejoin: float = 3.0
     memory_limit: str = "256MB"
-    appender: bool | None = None
 
 
 class Owner:
@@ -48,9 +47,7 @@ class Owner:
         self._path = path
         self._session = session
         self._options = options
-        self._journal = DuckDBJournal(
-            path, options.retention, options.max_history, options.appender, options.memory_limit
-        )
+        self._journal = DuckDBJournal(path, options.retention, options.max_history, options.memory_limit)
         self._replay = Replay(Ledger(options.keep))
         self._server: Server | None = None
 
@@ -87,6 +84,7 @@ class Owner:
         for key, id_, added_at in keys:
             ledger.remember_key(key, id_, added_at)
         self._replay.run(self._journal.events(), time.time(), time.monotonic())
+        self._journal.start()
         log.info(
             "task journal %s: opened in %.3f s, %d events read in %.3f s",
             self._path, opened - begun, self._replay.events, time.monotonic() - opened,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...errors import JournalDamaged, TaskStoreUnavailable
+from . import redo
+from .database import explain, folded_in, take_in
 from .election import OwnerLock
-from .journal import explain
 from .schema import CREATE, VERSION
 from .walcheck import damage, without
 
@@ -65,26 +66,31 @@ def _recover(path: Path) -> Recovery:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-recover-") as scratch:
         copy = Path(scratch) / path.name
         shutil.copy2(path, copy)
-        wal = _wal(path)
-        if wal.exists():
-            shutil.copy2(wal, _wal(copy))
+        for beside, its_copy in zip(_beside(path), _beside(copy), strict=True):
+            if beside.exists():
+                shutil.copy2(beside, its_copy)
         _cut(copy, report)
+        for segment in redo.names(copy):
+            _cut_redo(segment, report)
         fresh = Path(scratch) / "repaired.duckdb"
         _copy_rows(copy, fresh, report)
         if report.damaged:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             kept = path.with_name(f"{path.name}.damaged-{stamp}")
-            path.rename(kept)
-            report.copies.append(str(kept))
-            if wal.exists():
-                wal.rename(_wal(kept))
-                report.copies.append(str(_wal(kept)))
+            for old, new in zip((path, *_beside(path)), (kept, *_beside(kept)), strict=True):
+                if old.exists():
+                    old.rename(new)
+                    report.copies.append(str(new))
             fresh.rename(path)
     return report
 
 
 def _wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    return _wal(path), *redo.names(path)
 
 
 def _open(path: Path, read_only: bool = True) -> duckdb.DuckDBPyConnection:
@@ -121,26 +127,74 @@ def _cut(copy: Path, report: Recovery) -> None:
         wal.write_bytes(rest)
 
 
+def _cut_redo(segment: Path, report: Recovery) -> None:
+    """Take damaged frames out of the copy of a segment of the redo log. Each stands for itself: the others are good."""
+    while True:
+        try:
+            for _ in redo.read(segment):
+                pass
+        except JournalDamaged as error:
+            position = error.position or 0
+        else:
+            return
+        report.damaged = True
+        report.cut_at = position if report.cut_at is None else report.cut_at
+        end = redo.next_frame(segment, position)
+        log = segment.read_bytes()
+        report.cut_entries += 1
+        report.cut_bytes += end - position
+        segment.write_bytes(log[:position] + log[end:])
+
+
 def _copy_rows(copy: Path, fresh: Path, report: Recovery) -> None:
     target = _open(fresh, read_only=False)
     try:
         for statement in CREATE:
             target.execute(statement)
-        target.execute("INSERT INTO meta VALUES ('version', ?)", [str(VERSION)])
+        target.execute("INSERT INTO meta VALUES ('version', ?), ('folded', '0')", [str(VERSION)])
         try:
             source = _open(copy)
         except JournalDamaged as error:
             report.damaged = True
             report.notes.append(f"nothing could be read: {error}")
+            _take_redo(target, copy, 0, report)
             return
         try:
             _check_meta(source, report)
             for table, columns in (("journal", 5), ("history", 15)):
                 _copy_table(source, target, table, columns, report)
+            folded = _folded(source, target)
         finally:
             source.close()
+        target.execute("UPDATE meta SET value = ? WHERE name = 'folded'", [str(folded)])
+        _take_redo(target, copy, folded, report)
     finally:
         target.close()
+
+
+def _folded(source: duckdb.DuckDBPyConnection, target: duckdb.DuckDBPyConnection) -> int:
+    import duckdb
+
+    try:
+        return folded_in(source)
+    except duckdb.Error:  # its rows tell it, but for those that are in the history already, which replay leaves out
+        row = target.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()
+        return int(row[0]) if row else 0
+
+
+def _take_redo(target: duckdb.DuckDBPyConnection, copy: Path, after: int, report: Recovery) -> None:
+    """What was not folded yet; where a frame was cut out there is a gap."""
+    rest = [path for path in redo.in_order(redo.names(copy)) if path.exists()]
+    frames = [frame for path in rest for frame in redo.read(path) if frame.first > after]
+    if not report.damaged:  # else the gaps are where something was cut out
+        expected = after + 1
+        for frame in frames:
+            if frame.first != expected:
+                report.damaged = True
+                report.notes.append(f"events {expected} to {frame.first - 1} are missing")
+            expected = frame.first + frame.events
+    take_in(target, frames, after)
+    report.rows_kept += sum(frame.events for frame in frames)
 
 
 def _check_meta(source: duckdb.DuckDBPyConnection, report: Recovery) -> None:

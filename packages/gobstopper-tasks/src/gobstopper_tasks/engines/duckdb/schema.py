@@ -8,7 +8,33 @@ import msgspec
 
 from ...task import TaskInfo, TaskSpec, TaskStatus
 
-VERSION = 1
+VERSION = 2  # 2: a redo log beside the file, and how far it is folded in `meta`
+
+# Tasks from their events. A FINISHED event may stand for its STARTED event too. What is not final is told from memory;
+# here it is for SQL.
+LIVE = """WITH latest AS (
+    SELECT id, max(seq) AS seq,
+        arg_max(data, seq) FILTER (kind IN (1, 6)) AS spec,
+        arg_max(kind, seq) FILTER (kind BETWEEN 1 AND 7) AS kind,
+        arg_max(data, seq) FILTER (kind = 3) AS ending,
+        max(ts) FILTER (kind = 2) AS began, max(ts) FILTER (kind = 3) AS ended,
+        arg_max(data, seq) FILTER (kind = 2) AS taken, count(*) FILTER (kind = 2) AS starts
+    FROM {journal} WHERE id <> '' GROUP BY id)
+SELECT id, spec->>'name' AS name, coalesce(spec->>'category', 'default') AS category,
+    CASE kind WHEN 3 THEN ending->>'status' WHEN 2 THEN 'running' WHEN 4 THEN 'retrying'
+        ELSE CASE WHEN coalesce((spec->>'due')::DOUBLE, 0) > epoch(now()) THEN 'scheduled' ELSE 'pending' END
+    END AS status,
+    coalesce((spec->>'priority')::INTEGER, 1) AS priority,
+    CASE kind WHEN 3 THEN coalesce((ending->>'attempt')::INTEGER, 0) ELSE starts END AS attempt,
+    coalesce((spec->>'added_at')::DOUBLE, 0) AS added_at,
+    coalesce(began, (ending->>'started_at')::DOUBLE) AS started_at,
+    CASE kind WHEN 3 THEN ended END AS finished_at,
+    CASE kind WHEN 3 THEN ending->>'error' END AS error,
+    CASE kind WHEN 3 THEN ending->>'result' END AS result,
+    (spec->'args')::VARCHAR AS args,
+    coalesce(taken->>1, ending->>'session') AS worker,
+    spec->>'idempotency_key' AS idempotency_key, spec, seq
+FROM latest WHERE spec IS NOT NULL"""
 
 CREATE = (
     "CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value VARCHAR)",
@@ -17,31 +43,7 @@ CREATE = (
         id VARCHAR, name VARCHAR, category VARCHAR, status VARCHAR, priority INTEGER, attempt INTEGER,
         added_at DOUBLE, started_at DOUBLE, finished_at DOUBLE, error VARCHAR, result VARCHAR, args VARCHAR,
         worker VARCHAR, idempotency_key VARCHAR, spec VARCHAR)""",
-    # A FINISHED event may stand for its STARTED event too. What is not final is told from memory; here it is for SQL.
-    """CREATE OR REPLACE VIEW live AS
-    WITH latest AS (
-        SELECT id, max(seq) AS seq,
-            arg_max(data, seq) FILTER (kind IN (1, 6)) AS spec,
-            arg_max(kind, seq) FILTER (kind BETWEEN 1 AND 7) AS kind,
-            arg_max(data, seq) FILTER (kind = 3) AS ending,
-            max(ts) FILTER (kind = 2) AS began, max(ts) FILTER (kind = 3) AS ended,
-            arg_max(data, seq) FILTER (kind = 2) AS taken, count(*) FILTER (kind = 2) AS starts
-        FROM journal WHERE id <> '' GROUP BY id)
-    SELECT id, spec->>'name' AS name, coalesce(spec->>'category', 'default') AS category,
-        CASE kind WHEN 3 THEN ending->>'status' WHEN 2 THEN 'running' WHEN 4 THEN 'retrying'
-            ELSE CASE WHEN coalesce((spec->>'due')::DOUBLE, 0) > epoch(now()) THEN 'scheduled' ELSE 'pending' END
-        END AS status,
-        coalesce((spec->>'priority')::INTEGER, 1) AS priority,
-        CASE kind WHEN 3 THEN coalesce((ending->>'attempt')::INTEGER, 0) ELSE starts END AS attempt,
-        coalesce((spec->>'added_at')::DOUBLE, 0) AS added_at,
-        coalesce(began, (ending->>'started_at')::DOUBLE) AS started_at,
-        CASE kind WHEN 3 THEN ended END AS finished_at,
-        CASE kind WHEN 3 THEN ending->>'error' END AS error,
-        CASE kind WHEN 3 THEN ending->>'result' END AS result,
-        (spec->'args')::VARCHAR AS args,
-        coalesce(taken->>1, ending->>'session') AS worker,
-        spec->>'idempotency_key' AS idempotency_key, spec, seq
-    FROM latest WHERE spec IS NOT NULL""",
+    "CREATE OR REPLACE VIEW live AS " + LIVE.format(journal="journal"),
     """CREATE OR REPLACE VIEW tasks AS
     SELECT id, name, category, status, priority, attempt, added_at, started_at, finished_at, error, result, args,
     worker, spec FROM history

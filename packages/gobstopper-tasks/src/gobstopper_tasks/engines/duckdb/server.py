@@ -80,7 +80,7 @@ class PeerSession:
         elif isinstance(message, wire.Note):
             self._broker.progress(message.id, message.value, message.note)
         elif isinstance(message, wire.SetLimits):
-            self._broker.ledger.set_limits(message.limits)
+            self._broker.set_limits(message.limits)
         elif isinstance(message, wire.Ask):
             task = self._loop.create_task(self._ask(message))
             self._asked.add(task)
@@ -92,7 +92,7 @@ class PeerSession:
             self.channel.close()
             return
         self._own, self.id = self.id, message.session
-        self._broker.ledger.set_limits(message.limits)
+        self._broker.set_limits(message.limits)
         self._broker.join(self, message.claims)
         self.joined = True
         self.channel.send(wire.Welcome(self._own, self._lease))

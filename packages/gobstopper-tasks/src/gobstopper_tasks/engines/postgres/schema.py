@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 CREATE = """
 CREATE SCHEMA IF NOT EXISTS gobstopper;
@@ -44,10 +44,27 @@ CREATE TABLE IF NOT EXISTS gobstopper.link (
 );
 CREATE TABLE IF NOT EXISTS gobstopper.start (scope text NOT NULL, at double precision NOT NULL);
 CREATE INDEX IF NOT EXISTS start_at ON gobstopper.start (scope, at);
+CREATE TABLE IF NOT EXISTS gobstopper.parked (
+    id text PRIMARY KEY,
+    number integer NOT NULL,
+    scope text NOT NULL,
+    priority integer NOT NULL,
+    name text NOT NULL,
+    category text NOT NULL,
+    wake double precision
+);
+CREATE INDEX IF NOT EXISTS parked_next ON gobstopper.parked (scope, priority DESC, id) WHERE wake IS NULL;
+CREATE INDEX IF NOT EXISTS parked_woken ON gobstopper.parked (scope, wake) WHERE wake IS NOT NULL;
 CREATE OR REPLACE VIEW gobstopper.tasks AS
     SELECT id, name, category, status, priority, attempt, added_at, started_at, finished_at, error, result,
         (spec::json -> 'args')::text AS args, worker, spec
     FROM gobstopper.task;
+"""
+
+# What version 1 lacks. Not part of CREATE: ALTER TABLE waits for every transaction that has the table.
+MIGRATE = """
+ALTER TABLE gobstopper.task ADD COLUMN IF NOT EXISTS result_until double precision;
+CREATE INDEX IF NOT EXISTS task_result ON gobstopper.task (result_until) WHERE result_until IS NOT NULL;
 """
 
 INSERT = """
@@ -74,15 +91,21 @@ RETURNING spec, attempt, crashes, cancelling
 
 END = """
 UPDATE gobstopper.task SET status = $3, result = $4, error = $5, finished_at = $6, number = number + 1, cancelling =
-false WHERE id = $1 AND number = $2 AND status = 'running' RETURNING id
+false, result_until = $7 WHERE id = $1 AND number = $2 AND status = 'running' RETURNING id
 """
 
 AGAIN = """
-UPDATE gobstopper.task SET status = CASE WHEN $6::boolean OR $3::float8 > $7::float8 THEN 'retrying' ELSE 'pending' END,
+UPDATE gobstopper.task SET status = CASE WHEN $5::boolean OR $3::float8 > $6::float8 THEN 'retrying' ELSE 'pending' END,
     due = $3::float8, error = coalesce($4::text, error), number = number + 1,
-    attempt = attempt - CASE WHEN $6::boolean OR status <> 'running' THEN 0 ELSE 1 END
-WHERE id = $1 AND number = $2 AND NOT cancelling AND ($5::boolean OR status = 'running')
+    attempt = attempt - CASE WHEN $5::boolean THEN 0 ELSE 1 END
+WHERE id = $1 AND number = $2 AND NOT cancelling AND status = 'running'
 RETURNING id, number, category, priority
+"""
+
+# The result goes when its time is over, the task itself when the retention is.
+FORGET_RESULTS = """
+UPDATE gobstopper.task SET result = NULL, result_until = NULL WHERE id IN (SELECT id FROM gobstopper.task
+    WHERE result_until < $1 ORDER BY result_until LIMIT 10000 FOR UPDATE SKIP LOCKED)
 """
 
 REQUEUE = """

@@ -19,9 +19,9 @@ from ...engine import Filter
 from ...errors import InvalidTask, TaskStoreUnavailable
 from ...task import JSON, Cancelled, Claim, Enqueued, Outcome, Retry, TaskInfo, TaskSpec, TaskStatus
 from .._store import Begun, Limits, begun, ending, info_of
-from .limits import limited
+from .limits import limited, parked, unpark
 from .links import CHANNEL, HOPELESS, cancel_waiting, follow, link, publish
-from .schema import AGAIN, BEGIN, COLUMNS, CREATE, END, INSERT, REQUEUE, VERSION
+from .schema import AGAIN, BEGIN, COLUMNS, CREATE, END, FORGET_RESULTS, INSERT, MIGRATE, REQUEUE, VERSION
 
 _ATTEMPTS = 10
 _LOCK = 0x676F6273746F70  # "gobstop": who creates the tables does so alone
@@ -57,7 +57,8 @@ class PostgresStore:
                     await queries.install()
                 await connection.execute(CREATE)
                 found = await connection.fetchval("SELECT max(version) FROM gobstopper.version")
-                if found is None:
+                if found is None or found < VERSION:
+                    await connection.execute(MIGRATE)
                     await connection.execute("INSERT INTO gobstopper.version VALUES ($1)", VERSION)
                 elif found > VERSION:
                     raise InvalidTask(f"the tables are of a newer gobstopper-tasks (version {found}): upgrade")
@@ -155,8 +156,8 @@ class PostgresStore:
         """See `Store`."""
         now = time.time()
         async with self._connection() as connection:
-            if limits and (wait := await limited(connection, id, number, limits)) is not None:
-                return Begun(wait=wait)
+            if limits and await limited(connection, id, number, limits):
+                return Begun()
             row = await connection.fetchrow(BEGIN, id, number, session, now)
         if row is None:
             return Begun()
@@ -169,15 +170,27 @@ class PostgresStore:
         async with self._connection() as session:
             if isinstance(outcome, Retry):
                 due = now + outcome.delay if outcome.delay else 0.0
-                unclaimed = not claim.spec.name
-                row = await session.fetchrow(AGAIN, id_, number, due, outcome.error, unclaimed, outcome.counted, now)
+                row = await session.fetchrow(AGAIN, id_, number, due, outcome.error, outcome.counted, now)
                 if row is not None:
                     await publish(session, [(id_, row["number"], row["category"], row["priority"], due)], now)
                     return
                 outcome = Cancelled("cancelled while it ran")
             status, result, error = ending(outcome)
-            if await session.fetchval(END, id_, number, status.value, result, error, now) is not None:
+            until = None if result is None else now + claim.spec.result_ttl
+            if await session.fetchval(END, id_, number, status.value, result, error, now, until) is not None:
                 await follow(session, [(id_, status)], now)
+
+    async def unpark(self, scopes: Sequence[str], limits: Limits) -> None:
+        """See `Store`."""
+        for scope in scopes:
+            async with self._connection() as session:
+                await unpark(session, scope, limits)
+
+    async def sweep(self, limits: Limits) -> None:
+        """See `Store`."""
+        async with self._connection() as session:
+            scopes = await parked(session)
+        await self.unpark(scopes, limits)
 
     # -- asking and changing
 
@@ -291,11 +304,13 @@ class PostgresStore:
 
     async def clean(self) -> None:
         """See `Store`."""
+        now = time.time()
         async with self._connection() as session:
+            await session.execute(FORGET_RESULTS, now)
             await session.execute(
                 """DELETE FROM gobstopper.task WHERE id IN (SELECT id FROM gobstopper.task
                 WHERE finished_at < $1 ORDER BY finished_at LIMIT 10000 FOR UPDATE SKIP LOCKED)""",
-                time.time() - self._retention,
+                now - self._retention,
             )
 
 

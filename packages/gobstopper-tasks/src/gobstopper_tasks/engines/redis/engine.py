@@ -64,7 +64,11 @@ class Tickets(Worker[None]):
 
 
 class Publisher:
-    """Keeps a queue open for publishing: streaq's connection belongs to the task that opened it."""
+    """Keeps a queue open for publishing: streaq's connection belongs to the task that opened it.
+
+    A streaq worker publishes into its own queue only, so there is one for each category, and each has a connection of
+    its own: coredis lets only the task that opened a pool, and those below it, open clients on that pool.
+    """
 
     def __init__(self, tickets: Tickets) -> None:
         self.tickets = tickets

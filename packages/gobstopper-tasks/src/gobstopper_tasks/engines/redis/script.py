@@ -1,8 +1,9 @@
 r"""The store's transitions, each atomic because Redis runs a script alone.
 
 Keys: `task:<id>` (hash), `unique:<name>\\n<key>` and `idempotent:<key>` (ids), `links:<id>` (who comes after),
-`running:<scope>` and `starts:<scope>` (limits), `index` (all ids), `finished` (by time), `outbox` (tickets that
-streaq may not have yet, by time), `stats`.
+`running:<scope>` and `starts:<scope>` (limits), `parked` (scopes that hold tasks back), `parked:<scope>` (those, by
+priority), `woken:<scope>` (those that were published anew, by time), `index` (all ids), `finished` (by time), `outbox`
+(tickets that streaq may not have yet, by time), `results` (by the time they are kept until), `stats`.
 """
 
 SCRIPT = """
@@ -10,6 +11,7 @@ local P = ARGV[1]
 local op = ARGV[2]
 local now = tonumber(ARGV[3])
 local data = cjson.decode(ARGV[4])
+local WOKEN = 5
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
 local function key(id) return P .. 'task:' .. id end
@@ -35,12 +37,22 @@ local function leave(id)
   for _, scope in ipairs(scopes(id)) do redis.call('SREM', P .. 'running:' .. scope, id) end
 end
 
+local function unpark(id)
+  local scope = get(id, 'parked')
+  if scope then
+    redis.call('ZREM', P .. 'parked:' .. scope, id)
+    redis.call('ZREM', P .. 'woken:' .. scope, id)
+    redis.call('HDEL', key(id), 'parked')
+  end
+end
+
 local function finish(id, status, result, err, released)
   local stack = {{id, status, result, err}}
   while #stack > 0 do
     local item = table.remove(stack)
     local id, status = item[1], item[2]
     leave(id)
+    unpark(id)
     move(id, status)
     redis.call('HINCRBY', key(id), 'number', 1)
     redis.call('HSET', key(id), 'finished_at', ARGV[3])
@@ -110,31 +122,86 @@ local function add(spec, released)
   return {id, 1}
 end
 
-local function limited(id, limits)
-  for _, scope in ipairs(scopes(id)) do
-    local limit = limits[scope]
-    if limit then
-      if limit[1] ~= cjson.null and redis.call('SCARD', P .. 'running:' .. scope) >= limit[1] then return 0.05 end
-      if limit[2] ~= cjson.null then
-        local starts = P .. 'starts:' .. scope
-        redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - limit[3])
-        if redis.call('ZCARD', starts) >= limit[2] then
-          local oldest = redis.call('ZRANGE', starts, 0, 0, 'WITHSCORES')
-          return math.max(0.01, tonumber(oldest[2]) + limit[3] - now)
-        end
-      end
+-- How many more may start now; if none may because of the rate, the seconds until one may.
+local function room(scope, limit)
+  local free, wait = 1000, false
+  if limit[1] ~= cjson.null then free = limit[1] - redis.call('SCARD', P .. 'running:' .. scope) end
+  if free > 0 and limit[2] ~= cjson.null then
+    local starts = P .. 'starts:' .. scope
+    redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - limit[3])
+    free = math.min(free, limit[2] - redis.call('ZCARD', starts))
+    if free <= 0 then
+      local oldest = redis.call('ZRANGE', starts, 0, 0, 'WITHSCORES')
+      wait = math.max(0.01, tonumber(oldest[2]) + limit[3] - now)
     end
   end
+  return free, wait
+end
+
+-- Those that were published anew and whose place is kept until they come.
+local function reserved(scope, limit)
+  return redis.call('ZCOUNT', P .. 'woken:' .. scope, '(' .. now - WOKEN, now + limit[3] + WOKEN)
+end
+
+-- Publish those that are parked in a scope for which there is room; only those of which `field` is not `value`.
+local function wake(scope, count, delay, released, field, value)
+  local found = count > 0 and redis.call('ZRANGE', P .. 'parked:' .. scope, 0, field and 999 or count - 1) or {}
+  for _, id in ipairs(found) do
+    if count > 0 and (not field or get(id, field) ~= value) then
+      count = count - 1
+      redis.call('ZREM', P .. 'parked:' .. scope, id)
+      redis.call('ZADD', P .. 'woken:' .. scope, now + delay, id)
+      redis.call('HINCRBY', key(id), 'number', 1)
+      table.insert(released, ticket(id, delay > 0 and now + delay or 0))
+    end
+  end
+end
+
+local function fill(scope, limit, released, field, value)
+  local free, wait = room(scope, limit)
+  local kept = reserved(scope, limit)
+  wake(scope, wait and (kept == 0 and 1 or 0) or free - kept, wait or 0, released, field, value)
+end
+
+-- True: the task may not start now and is parked. False: it may, and counts from now on.
+local function limited(id, limits, released)
+  local was = get(id, 'parked')
+  local woken = was and redis.call('ZSCORE', P .. 'woken:' .. was, id)
+  unpark(id)
+  local blocked
   for _, scope in ipairs(scopes(id)) do
-    if limits[scope] then
+    if limits[scope] and not blocked then
+      local free = room(scope, limits[scope])
+      if not (woken and was == scope) then
+        -- A newcomer goes behind those that wait already, and takes no place that is reserved.
+        redis.call('ZADD', P .. 'parked:' .. scope, -tonumber(get(id, 'priority')), id)
+        free = free - reserved(scope, limits[scope]) - redis.call('ZRANK', P .. 'parked:' .. scope, id)
+        redis.call('ZREM', P .. 'parked:' .. scope, id)
+      end
+      if free <= 0 then blocked = scope end
+    end
+  end
+  if blocked then
+    redis.call('ZADD', P .. 'parked:' .. blocked, -tonumber(get(id, 'priority')), id)
+    redis.call('HSET', key(id), 'parked', blocked)
+    redis.call('SADD', P .. 'parked', blocked)
+  end
+  local field = blocked and (string.sub(blocked, 1, 5) == 'task:' and 'name' or 'category')
+  for _, scope in ipairs(scopes(id)) do
+    if limits[scope] and not blocked then
       redis.call('SADD', P .. 'running:' .. scope, id)
       if limits[scope][2] ~= cjson.null then
         redis.call('ZADD', P .. 'starts:' .. scope, now, id .. '/' .. get(id, 'number') .. '/' .. get(id, 'attempt'))
         redis.call('PEXPIRE', P .. 'starts:' .. scope, math.ceil(limits[scope][3] * 1000) + 1000)
       end
     end
+    if limits[scope] and (not blocked or scope == blocked) then
+      fill(scope, limits[scope], released)
+    elseif limits[scope] then  -- its place here is free for another that the same limit does not hold back
+      fill(scope, limits[scope], released, field, get(id, field))
+    end
   end
-  return nil
+  return blocked ~= nil
 end
 
 -- The unique key of a task that comes back; false if another one has it now.
@@ -154,7 +221,7 @@ if op == 'add' then
 end
 
 if op == 'begin' then
-  local id, status = data.id, get(data.id, 'status')
+  local id, status, released = data.id, get(data.id, 'status'), {}
   redis.call('ZREM', P .. 'outbox', id .. '/' .. data.number)
   if not status or FINAL[status] or tonumber(get(id, 'number')) ~= data.number or tonumber(get(id, 'waiting')) > 0 then
     return cjson.encode({state = 'stale'})
@@ -162,25 +229,25 @@ if op == 'begin' then
   if status == 'running' then
     redis.call('HINCRBY', key(id), 'crashes', 1)
   else
-    local wait = limited(id, data.limits)
-    if wait then return cjson.encode({state = 'limited', wait = tostring(wait)}) end
+    if limited(id, data.limits, released) then return cjson.encode({state = 'parked', released = released}) end
     redis.call('HINCRBY', key(id), 'attempt', 1)
     move(id, 'running')
   end
   redis.call('HSET', key(id), 'worker', data.session, 'started_at', ARGV[3])
-  return cjson.encode({state = 'run', spec = get(id, 'spec'), attempt = tonumber(get(id, 'attempt')),
-    crashes = tonumber(get(id, 'crashes')), cancelled = get(id, 'cancelling') == '1'})
+  return cjson.encode({state = 'run', released = released, spec = get(id, 'spec'),
+    attempt = tonumber(get(id, 'attempt')), crashes = tonumber(get(id, 'crashes')),
+    cancelled = get(id, 'cancelling') == '1'})
 end
 
 if op == 'finish' or op == 'again' then
   local id, released = data.id, {}
   local status = get(id, 'status')
-  if not status or tonumber(get(id, 'number')) ~= data.number or (status ~= 'running' and not data.unclaimed) then
+  if not status or tonumber(get(id, 'number')) ~= data.number or status ~= 'running' then
     return cjson.encode(released)
   end
   if op == 'again' and get(id, 'cancelling') ~= '1' then
     leave(id)
-    if not data.counted and status == 'running' then redis.call('HINCRBY', key(id), 'attempt', -1) end
+    if not data.counted then redis.call('HINCRBY', key(id), 'attempt', -1) end
     redis.call('HINCRBY', key(id), 'number', 1)
     redis.call('HSET', key(id), 'due', data.due)
     if data.error then redis.call('HSET', key(id), 'error', data.error) end
@@ -190,6 +257,28 @@ if op == 'finish' or op == 'again' then
     finish(id, 'cancelled', false, 'cancelled while it ran', released)
   else
     finish(id, data.status, data.result, data.error, released)
+    if data.result then redis.call('ZADD', P .. 'results', data['until'], id) end
+  end
+  return cjson.encode(released)
+end
+
+if op == 'unpark' then
+  local released = {}
+  for _, scope in ipairs(data.scopes or redis.call('SMEMBERS', P .. 'parked')) do
+    local limit = data.limits[scope]
+    -- Later than the rate would have it: that was another one when the ticket was published.
+    local late = '(' .. now + (limit and limit[3] or 0) + WOKEN
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'woken:' .. scope, late, '+inf')) do
+      redis.call('ZREM', P .. 'woken:' .. scope, id)
+      redis.call('ZADD', P .. 'parked:' .. scope, -tonumber(get(id, 'priority')), id)
+    end
+    if redis.call('EXISTS', P .. 'parked:' .. scope, P .. 'woken:' .. scope) == 0 then
+      redis.call('SREM', P .. 'parked', scope)
+    elseif limit then
+      fill(scope, limit, released)
+    else
+      wake(scope, 1000, 0, released)
+    end
   end
   return cjson.encode(released)
 end
@@ -219,6 +308,7 @@ if op == 'requeue' then
     local again = (status == 'failed' or status == 'cancelled') and retake(id)
     local hurry = (status == 'scheduled' or status == 'retrying') and tonumber(get(id, 'waiting')) == 0
     if again or hurry then
+      unpark(id)
       redis.call('HINCRBY', key(id), 'number', 1)
       redis.call('HSET', key(id), 'due', '0')
       redis.call('HDEL', key(id), 'cancelling', 'finished_at')
@@ -256,7 +346,14 @@ if op == 'clean' then
     redis.call('DEL', key(id))
     redis.call('ZREM', P .. 'index', id)
     redis.call('ZREM', P .. 'finished', id)
+    redis.call('ZREM', P .. 'results', id)
   end
-  return #old
+  -- The result goes when its time is over, the task itself when the retention is.
+  local expired = redis.call('ZRANGEBYSCORE', P .. 'results', '-inf', now, 'LIMIT', 0, 1000)
+  for _, id in ipairs(expired) do
+    redis.call('HDEL', key(id), 'result')
+    redis.call('ZREM', P .. 'results', id)
+  end
+  return math.max(#old, #expired)
 end
 """

@@ -104,6 +104,12 @@ class RedisStore:
             names = [f"{ticket[0]}/{ticket[1]}" for ticket in tickets]
             await self._call(self.client.zrem(f"{self.prefix}outbox", *names))
 
+    async def _release_now_or_later(self, tickets: Any) -> None:
+        try:
+            await self._release(tickets)
+        except TaskStoreUnavailable as error:
+            log.warning("tasks are stored, but published only when Redis is back: %s", error)
+
     # -- Store
 
     async def add(self, specs: Sequence[TaskSpec], connection: Any) -> list[Enqueued]:
@@ -122,24 +128,20 @@ class RedisStore:
         ]  # fmt: skip
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
         answers, tickets = await self._script("add", specs=rows)
-        try:
-            await self._release(tickets)
-        except TaskStoreUnavailable as error:
-            log.warning("tasks are stored, but published only when Redis is back: %s", error)
+        await self._release_now_or_later(tickets)
         return [Enqueued(id_, created=bool(created)) for id_, created in answers]
 
     async def begin(self, id: str, number: int, session: str, limits: Limits) -> Begun:  # noqa: A002 - the field's own name
         """See `Store`."""
         answer = await self._script("begin", id=id, number=number, session=session, limits=limits)
-        if answer["state"] == "limited":
-            return Begun(wait=float(answer["wait"]))
-        if answer["state"] == "stale":
+        await self._release_now_or_later(answer.get("released"))
+        if answer["state"] != "run":
             return Begun()
         return begun(answer["spec"], number, answer["attempt"], answer["crashes"], cancelled=answer["cancelled"])
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `Store`."""
-        data: dict[str, Any] = {"id": claim.spec.id, "number": claim.number, "unclaimed": not claim.spec.name}
+        data: dict[str, Any] = {"id": claim.spec.id, "number": claim.number}
         if isinstance(outcome, Retry):
             due = repr(time.time() + outcome.delay) if outcome.delay else "0"
             data |= {"due": due, "counted": outcome.counted, "error": outcome.error or False}
@@ -147,7 +149,16 @@ class RedisStore:
             return
         status, result, error = ending(outcome)
         data |= {"status": status.value, "result": result or False, "error": error or False}
+        data["until"] = repr(time.time() + claim.spec.result_ttl)
         await self._release(await self._script("finish", **data))
+
+    async def unpark(self, scopes: Sequence[str], limits: Limits) -> None:
+        """See `Store`."""
+        await self._release(await self._script("unpark", scopes=scopes, limits=limits))
+
+    async def sweep(self, limits: Limits) -> None:
+        """See `Store`."""
+        await self._release(await self._script("unpark", limits=limits))
 
     async def status(self, ids: Sequence[str]) -> list[TaskInfo | None]:
         """See `Store`."""
