@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gobstopper import Blueprint, Gobstopper, abort
-from gobstopper_http import HTTPException, JSONResponse, Request
+from gobstopper_http import HTTPException, JSONResponse, Request, Response, StreamingResponse
 from gobstopper_http.testing import TestClient
 
 
@@ -281,3 +281,41 @@ def test_a_header_of_the_error_handler_wins_over_the_error_s(app: Gobstopper) ->
     with TestClient(app) as client:
         answer = client.get("/")
         assert (answer.headers["retry-after"], answer.headers["x-other"]) == ("5", "kept")
+
+
+@pytest.mark.parametrize("middleware", [False, True])
+def test_a_stream_with_an_impossible_length_is_a_500_that_tells_why(
+    app: Gobstopper, middleware: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/export")
+    async def export() -> StreamingResponse:
+        return StreamingResponse(["abc"], headers=[("Content-Length", "3"), ("Content-Length", "4")])
+
+    async def through(request: Request, following: Any) -> Any:
+        return await following(request)
+
+    if middleware:
+        app.add_middleware(through)
+    with TestClient(app) as client:
+        assert client.get("/export").status == 500
+    assert "a stream's Content-Length is one number of bytes, not '3' and '4'" in caplog.text
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("error", [LookupError("too late"), HTTPException(404, "too late")])
+def test_what_is_raised_after_the_answer_is_logged_once(
+    app: Gobstopper, staged: bool, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/")
+    async def index(request: Request) -> None:
+        Response("fine").send_now(request)
+        raise error
+
+    if staged:
+        app.after_request(lambda request, response: None)
+    with TestClient(app) as client:
+        assert client.get("/").text == "fine"
+        client.settle()
+    assert len(caplog.records) == 1
+    assert f"GET / failed: {type(error).__name__}: " in caplog.text

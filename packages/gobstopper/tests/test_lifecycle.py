@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -289,16 +290,6 @@ def test_wrong_mounts(app: Gobstopper, prefix: str) -> None:
         app.mount("/x", object())
 
 
-def test_debug_beyond_loopback_is_refused(app: Gobstopper, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.debug = True
-    monkeypatch.setenv("GOBSTOPPER_HOST", "0.0.0.0")
-    with pytest.raises(StartupError, match="DEBUG"), TestClient(app):
-        pass
-    monkeypatch.setenv("GOBSTOPPER_HOST", "127.0.0.1")
-    with TestClient(app):
-        pass
-
-
 def test_debug_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOBSTOPPER_DEBUG", "1")
     assert Gobstopper("x").debug
@@ -319,3 +310,139 @@ def test_absolute_urls_that_cannot_be_built_are_noted(
     with TestClient(Gobstopper("noted", config=config)):
         pass
     assert caplog.text.count("neither ALLOWED_HOSTS nor EXTERNAL_URL") == noted
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]", "unix:/run/app.sock", "", "0:0:0:0:0:0:0:1"]
+)
+def test_debug_on_this_machine_alone_is_fine(app: Gobstopper, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    app.debug = True
+    monkeypatch.setenv("GOBSTOPPER_HOST", host)
+    with TestClient(app) as client:
+        assert client.get("/nope").status == 404
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.168.1.2", "example.com", "localhost.example.com", "x"])
+def test_debug_that_others_can_reach_is_refused(app: Gobstopper, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    app.debug = True
+    monkeypatch.setenv("GOBSTOPPER_HOST", host)
+    with pytest.raises(StartupError, match=f"the server listens on {re.escape(host)}, which others"), TestClient(app):
+        pass
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in the main thread, where signals arrive; the handlers of before are put back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    loop = asyncio.new_event_loop()
+    yield loop
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    loop.close()
+
+
+def test_ctrl_c_drains_and_interrupts_nothing(app: Gobstopper, loop: asyncio.AbstractEventLoop) -> None:
+    """Python's own handler would raise `KeyboardInterrupt` in whatever runs; the server ends the worker by itself."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    app.__rsgi_init__(loop)
+    signal.raise_signal(signal.SIGINT)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert app.lifecycle.runtime is not None
+    assert app.lifecycle.runtime.stopping
+    app.__rsgi_del__(loop)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_loop_s_end_is_passed_on_alone(
+    app: Gobstopper, loop: asyncio.AbstractEventLoop, number: int
+) -> None:
+    seen: list[int] = []
+    signal.signal(number, lambda number, frame: seen.append(number))
+    app.__rsgi_init__(loop)
+    app.__rsgi_del__(loop)
+    loop.close()
+    signal.raise_signal(number)
+    assert seen == [number]
+
+
+def test_a_mounted_application_leaves_the_signals_to_the_outer_one(
+    app: Gobstopper, loop: asyncio.AbstractEventLoop
+) -> None:
+    seen: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    inner = Gobstopper("inner", config=app.config)
+    app.mount("/inner", inner)
+    app.__rsgi_init__(loop)
+    signal.raise_signal(signal.SIGTERM)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert seen == [signal.SIGTERM]
+    assert inner.lifecycle.runtime is not None
+    assert inner.lifecycle.runtime.stopping
+    app.__rsgi_del__(loop)
+
+
+def test_a_failing_shutdown_hook_is_logged_and_none_runs_twice(
+    app: Gobstopper, loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+
+    @app.on_shutdown
+    async def fails() -> None:
+        log.append(current_app().name)
+        raise SystemExit("not now")
+
+    app.__rsgi_init__(loop)
+    app.__rsgi_del__(loop)
+    app.__rsgi_del__(loop)
+    assert log == ["tests"]
+    assert "a shutdown hook failed" in caplog.text
+    assert "not now" in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_mounts_end_in_reverse_and_one_that_fails_keeps_no_other(
+    app: Gobstopper, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+
+    class Part(Inner):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def __rsgi_init__(self, loop: object) -> None:
+            log.append(f"start {self.name}")
+
+        def __rsgi_del__(self, loop: object) -> None:
+            log.append(f"stop {self.name}")
+            if self.name == "b":
+                raise OSError("gone")
+
+    for name in "abc":
+        app.mount(f"/{name}", Part(name))
+    app.on_shutdown(lambda: log.append("hook"))
+    with TestClient(app):
+        pass
+    assert log == ["start a", "start b", "start c", "stop c", "stop b", "stop a", "hook"]
+    assert "gone" in caplog.text
+
+
+def test_mistakes_are_listed_without_a_traceback_and_what_a_hook_raised_with_one(
+    app: Gobstopper, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.before_websocket(lambda: None)
+    with pytest.raises(StartupError), TestClient(app):
+        pass
+    assert "tests cannot start: " in caplog.text
+    assert "Traceback" not in caplog.text
+    caplog.clear()
+    other = Gobstopper("other", config=app.config)
+
+    @other.on_startup
+    def fails() -> None:
+        raise ConnectionError("no database")
+
+    with pytest.raises(ConnectionError), TestClient(other):
+        pass
+    assert "other cannot start: no database" in caplog.text
+    assert "Traceback" in caplog.text

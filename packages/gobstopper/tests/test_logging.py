@@ -97,3 +97,36 @@ def test_access_log(lines: Capture, tmp_path: Path) -> None:
         ("GET", "/", 200), ("GET", "/nope", 404), ("GET", "/file", 200), ("GET", "/file", 304),
     ]  # fmt: skip
     assert all(line["client"] == "127.0.0.1" and line["ms"] > 0 for line in logged)
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_lines_of_a_task_name_it_and_the_trace_of_who_added_it(lines: Capture, *, threaded: bool) -> None:
+    config = {"EXTERNAL_URL": "https://x.example"}
+    app = Gobstopper(f"logs-task-{threaded}", tasks="memory://", config=config)
+
+    def write() -> None:
+        app.logger.info("packed", order=7)
+
+    async def pack() -> None:
+        write()
+
+    app.task("pack")(write if threaded else pack)
+
+    @app.post("/")
+    async def order() -> str | None:
+        id_ = await app.add_background_task("pack")
+        await app.task_queue.result(id_, 5)
+        return id_
+
+    @app.on_startup
+    async def work() -> None:
+        await app.start_task_workers()
+
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with TestClient(app) as client:
+        id_ = client.post("/", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}).text
+    found = [line for text in lines.readouterr().err.splitlines() if (line := json.loads(text))["event"] == "packed"]
+    assert [(line["task_id"], line["task"], line["attempt"], line["trace_id"]) for line in found] == [
+        (id_, "pack", 1, trace)
+    ]
+    assert "request_id" not in found[0], "it is not the request that adds it which writes the line"

@@ -241,3 +241,22 @@ def test_what_is_no_answer_is_told_with_its_handler(
     assert message in caplog.text
     assert "index (" in caplog.text
     assert "test_returns.py:" in caplog.text
+
+
+def test_hooks_see_the_status_of_a_handler_that_answers_by_itself(app: Gobstopper) -> None:
+    seen: list[tuple[int, bytes]] = []
+
+    @app.get("/")
+    async def index(request: Request) -> None:
+        Response(b"by itself", 203).send_now(request)
+
+    @app.after_request
+    def look(request: Request, response: Response) -> None:
+        seen.append((response.status, response.body))
+        response.headers["x-late"] = "1"
+
+    with TestClient(app) as client:
+        answer = client.get("/")
+    assert (answer.status, answer.content) == (203, b"by itself")
+    assert "x-late" not in answer.headers
+    assert seen == [(203, b"")], "of what went out nothing is left to look at"

@@ -12,7 +12,7 @@ from gobstopper.middleware.cors import CORSMiddleware
 from gobstopper.middleware.security import SecurityMiddleware
 from gobstopper.middleware.static import StaticMiddleware
 from gobstopper.sessions.memory_storage import MemorySessionStorage
-from gobstopper_http import Request
+from gobstopper_http import FileResponse, Request, Response, StreamingResponse
 from gobstopper_http.testing import TestClient
 
 
@@ -85,3 +85,73 @@ def test_static_files_of_application_and_blueprint(app: Gobstopper, tmp_path: Pa
             assert answer.text == f"/* {text} */"
             assert "immutable" in answer.headers["cache-control"]
         assert client.get("/admin/files/none.css").text == "files/none.css"
+
+
+@pytest.mark.parametrize("kind", ["whole", "file", "stream", "kept by middleware"])
+def test_an_answer_that_is_returned_again_has_nothing_of_the_client_before(
+    app: Gobstopper, tmp_path: Path, kind: str
+) -> None:
+    """A cookie that stayed on it would give the next client the session of this one."""
+    (tmp_path / "page.txt").write_text("page")
+    kept: Any = {
+        "whole": Response("page"),
+        "file": FileResponse(tmp_path / "page.txt"),
+        "stream": StreamingResponse(["page"]),
+        "kept by middleware": "page",
+    }[kind]
+    answers: list[Response] = []
+
+    async def cache(request: Request, following: Any) -> Response:
+        if kind != "kept by middleware" or not answers:
+            answers.append(await following(request))
+        return answers[-1]
+
+    app.add_middleware(SecurityMiddleware, priority=100, session_storage=MemorySessionStorage())
+    app.add_middleware(
+        CORSMiddleware, priority=200, allow_origins=["https://a.example", "https://b.example"], allow_credentials=True
+    )
+    app.add_middleware(cache, priority=1)
+
+    @app.get("/")
+    async def page(request: Request) -> Any:
+        if request.headers["origin"] == "https://a.example":
+            request.session["user"] = "a"
+        assert request.csp_nonce
+        return kept
+
+    nonces = set()
+    with TestClient(app) as client:
+        first = client.get("/", headers={"Origin": "https://a.example"})
+        assert "set-cookie" in first.headers
+        client.cookies.clear()
+        for _ in range(2):
+            second = client.get("/", headers={"Origin": "https://b.example"})
+            assert second.text == "page"
+            assert "set-cookie" not in second.headers
+            assert second.headers["access-control-allow-origin"] == "https://b.example"
+            nonces.add(second.headers["content-security-policy"])
+    assert kind == "kept by middleware" or len(nonces) == 2
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_a_hook_adds_to_an_answer_stays_with_it(app: Gobstopper, early: bool) -> None:
+    kept = Response("page")
+
+    @app.before_request
+    async def look(request: Request) -> Response | None:
+        return kept if early else None
+
+    @app.after_request
+    async def remember(request: Request, response: Response) -> None:
+        if "user" in request.args:
+            response.set_cookie("user", str(request.args["user"]))
+
+    @app.get("/")
+    async def page(request: Request) -> Response:
+        return kept
+
+    with TestClient(app) as client:
+        assert "alice" in client.get("/?user=alice").headers["set-cookie"]
+        client.cookies.clear()
+        assert "set-cookie" not in client.get("/").headers
+    assert "set-cookie" not in kept.headers

@@ -10,6 +10,7 @@ from gobstopper import Gobstopper, current_app
 from gobstopper.tasks.queue import TaskPriority
 from gobstopper_http import Request
 from gobstopper_http.testing import TestClient
+from gobstopper_tasks import current_task
 
 
 def test_add_run_and_ask(tmp_path: Path) -> None:
@@ -96,3 +97,36 @@ def test_an_application_that_starts_again_has_its_tasks_again(tmp_path: Path) ->
     for _ in range(2):
         with TestClient(app, timeout=30) as client:
             assert client.get("/").text == "hello"
+
+
+def test_a_task_continues_the_trace_of_the_request_that_added_it(app: Gobstopper) -> None:
+    """In the same trace, as a child of the server's own span; a task that no request adds has none of it."""
+    app.config["TASKS"] = "memory://"
+
+    @app.task("look")
+    async def look() -> str | None:
+        task = current_task()
+        return task.headers.get("traceparent")
+
+    @app.on_startup
+    async def start() -> None:
+        await app.start_task_workers()
+        alone = await app.add_background_task("look")
+        assert await app.task_queue.result(alone, timeout=20) is None
+
+    @app.get("/")
+    async def add(request: Request) -> list[Any]:
+        task_id = await app.add_background_task("look")
+        return [await app.task_queue.result(task_id, timeout=20), request.trace.traceparent]
+
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with TestClient(app, timeout=30) as client:
+        of_task, of_request = client.get("/", headers={"traceparent": f"00-{trace}-{parent}-01"}).json()
+    assert of_task == of_request
+    assert of_task.split("-")[1] == trace
+    assert of_task.split("-")[2] != parent
+
+
+def test_the_target_that_is_given_goes_before_the_setting() -> None:
+    config = {"TASKS": "memory://setting"}
+    assert Gobstopper("tasks", tasks="memory://given", config=config).task_queue.target == "memory://given"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +189,168 @@ def test_flashed_messages(app: Gobstopper, folder: Path) -> None:
     with TestClient(app) as client:
         assert client.get("/?with").text == "info:hello;error:&lt;no&gt;;"
         assert client.get("/").status == 500
+
+
+def test_what_is_registered_while_the_application_serves_counts_from_the_next_page_on(
+    app: Gobstopper, tmp_path: Path
+) -> None:
+    for name, source in {
+        "filter": "{{ 'x'|late }}",
+        "test": "{{ 'x' is late }}",
+        "global": "{{ late('x') }}",
+        "processor": "{{ late_value }}",
+        "blueprint": "{% include 'late/page.html' %}",
+    }.items():
+        (tmp_path / f"{name}.html").write_text(source)
+    (tmp_path / "more" / "late").mkdir(parents=True)
+    (tmp_path / "more" / "late" / "page.html").write_text("late page")
+    app.init_templates(tmp_path)
+
+    @app.get("/<name>")
+    async def page(name: str) -> Any:
+        return await app.render_template(f"{name}.html")
+
+    with TestClient(app) as client:
+        assert client.get("/filter").status == 500
+        app.template_filter("late")(lambda value: f"late {value}")
+        assert client.get("/filter").text == "late x"
+        app.template_test("late")(lambda value: value == "x")
+        assert client.get("/test").text == "True"
+        app.template_global("late")(lambda value: f"global {value}")
+        assert client.get("/global").text == "global x"
+        app.context_processor(lambda: {"late_value": "processed"})
+        assert client.get("/processor").text == "processed"
+        app.register_blueprint(Blueprint("late", __name__, template_folder=tmp_path / "more"))
+        assert client.get("/blueprint").text == "late page"
+
+
+def test_a_filter_that_is_registered_again_is_the_new_one(app: Gobstopper, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("{{ 'x'|mark }}")
+    app.template_filter("mark")(lambda value: f"old {value}")
+    app.init_templates(tmp_path)
+    app.template_filter("mark")(lambda value: f"new {value}")
+    app.get("/")(lambda request: app.render_template("page.html"))
+    with TestClient(app) as client:
+        assert client.get("/").text == "new x"
+
+
+def test_what_a_blueprint_registers_is_there_in_every_template(app: Gobstopper, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("{{ 3|double }} {{ 4 is even }} {{ hello() }}")
+    blueprint = Blueprint("b", __name__)
+    blueprint.template_filter("double")(lambda value: value * 2)
+    blueprint.template_test("even")(lambda value: value % 2 == 0)
+    blueprint.template_global("hello")(lambda: "hello")
+    app.register_blueprint(blueprint)
+    app.init_templates(tmp_path)
+    app.get("/")(lambda request: app.render_template("page.html"))
+    with TestClient(app) as client:
+        assert client.get("/").text == "6 True hello"
+
+
+def test_a_context_processor_runs_once_for_a_page(app: Gobstopper, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("{{ n }}")
+    calls: dict[str, int] = {"app": 0, "blueprint": 0}
+    blueprint = Blueprint("b", __name__, url_prefix="/b")
+
+    def count(name: str) -> dict[str, int]:
+        calls[name] += 1
+        return {"n": calls[name]}
+
+    app.context_processor(lambda: count("app"))
+    blueprint.context_processor(lambda: count("blueprint"))
+    app.init_templates(tmp_path)
+    app.register_blueprint(blueprint)
+    app.template_filter("another")(str)  # and so everything is looked at again
+    blueprint.get("/")(lambda request: app.render_template("page.html"))
+    with TestClient(app) as client:
+        assert client.get("/b/").text == "1"
+        assert client.get("/b/").text == "2"
+    assert calls == {"app": 2, "blueprint": 2}
+
+
+def test_request_session_and_config_of_a_page(app: Gobstopper, tmp_path: Path) -> None:
+    """`{% if session %}` is a fair question in debug, too; without a request there is none of the three."""
+    (tmp_path / "page.html").write_text(
+        "{{ request.path if request else 'no request' }} {{ session.who if session else 'nobody' }}"
+    )
+    app.debug = True
+    app.init_templates(tmp_path)
+    at_start: list[Any] = []
+
+    @app.on_startup
+    async def render() -> None:
+        at_start.append(await render_template("page.html", session=None))
+
+    @app.get("/page")
+    async def page(request: Request) -> Any:
+        if "who" in request.query:
+            request.session = {"who": request.query["who"]}
+        return await app.render_template("page.html")
+
+    with TestClient(app) as client:
+        assert client.get("/page").text == "/page nobody"
+        assert client.get("/page?who=ada").text == "/page ada"
+    assert at_start == ["no request nobody"]
+
+
+def test_a_page_of_another_application_s_request_has_no_blueprints(app: Gobstopper, tmp_path: Path) -> None:
+    """The names of blueprints are an application's own: those of a mounted one's request mean nothing to the outer."""
+    (tmp_path / "page.html").write_text("{{ where }}")
+    shop = Gobstopper("shop", config=app.config)
+    ours, theirs = Blueprint("b", __name__, url_prefix="/b"), Blueprint("b", __name__, url_prefix="/b")
+    ours.context_processor(lambda: {"where": "our blueprint"})
+    app.context_processor(lambda: {"where": "our application"})
+    theirs.get("/")(lambda request: app.render_template("page.html"))
+    ours.get("/")(lambda request: app.render_template("page.html"))
+    app.init_templates(tmp_path)
+    app.register_blueprint(ours)
+    shop.register_blueprint(theirs)
+    app.mount("/shop", shop)
+    with TestClient(app) as client:
+        assert client.get("/b/").text == "our blueprint"
+        assert client.get("/shop/b/").text == "our application"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{{ csrf_token() }}", "csrf_token() in a template needs a request that went through SecurityMiddleware"),
+        ("{{ csrf_field() }}", "csrf_token() in a template needs a request that went through SecurityMiddleware"),
+        ("{{ get_flashed_messages() }}", "get_flashed_messages() in a template needs a request with a session"),
+    ],
+)
+def test_what_a_page_lacks_is_named(
+    app: Gobstopper, tmp_path: Path, source: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "page.html").write_text(source)
+    app.init_templates(tmp_path)
+    app.get("/")(lambda request: app.render_template("page.html"))
+    with TestClient(app) as client:
+        assert client.get("/").status == 500
+    assert message in caplog.text
+
+
+def test_flashed_messages_by_category(app: Gobstopper, tmp_path: Path) -> None:
+    from gobstopper.sessions import Session
+
+    (tmp_path / "page.html").write_text(
+        "{{ get_flashed_messages(category_filter=['info'])|join(' ') }};{{ get_flashed_messages()|join(' ') }}"
+    )
+    app.init_templates(tmp_path)
+
+    @app.get("/")
+    async def index(request: Request) -> Any:
+        request.session = Session()
+        request.session.flash("hello", "info")
+        request.session.flash("no", "error")
+        return await app.render_template("page.html")
+
+    with TestClient(app) as client:
+        assert client.get("/").text == "hello;hello no"  # as in Flask: for the whole of the request
+
+
+async def test_outside_of_an_application_there_is_nothing_to_render_with() -> None:
+    # In a context of its own: a test before this one may have left its application in the one that all share.
+    rendering = asyncio.get_running_loop().create_task(render_template("page.html"), context=contextvars.Context())
+    with pytest.raises(RuntimeError, match="there is no current application"):
+        await rendering

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gobstopper import Gobstopper
+from gobstopper import Gobstopper, current_request
 from gobstopper.websockets import is_same_origin
-from gobstopper_http import HTTPException, Limits, WebSocket, WebSocketDisconnect
+from gobstopper_http import HTTPException, Limits, Response, WebSocket, WebSocketDisconnect
 from gobstopper_http.testing import TestClient, WebSocketClient, WebSocketClosed, WebSocketRejected
 
 
@@ -273,3 +273,95 @@ def test_many_tasks_may_send(app: Gobstopper) -> None:
 
     with TestClient(app) as client, client.websocket("/ws") as socket:
         assert sorted(int(socket.receive_text()) for _ in range(50)) == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "scheme", "same"),
+    [
+        ("https://example.com:443", "example.com", "https", True),
+        ("https://example.com:80", "example.com", "https", False),
+        ("http://example.com", "example.com:80", "http", True),
+        ("http://example.com:443", "example.com", "http", False),
+        ("http://example.com:8080", "example.com:8080", "http", True),
+        ("ftp://example.com", "example.com", "http", False),
+        ("chrome-extension://example.com", "example.com", "http", False),
+        ("//example.com", "example.com", "http", False),
+        ("http:", "", "http", False),
+        ("http://", "", "http", False),
+        ("example.com", "example.com", "http", False),
+    ],
+)
+def test_what_is_the_same_origin(origin: str, host: str, scheme: str, same: bool) -> None:
+    assert is_same_origin(origin, host, scheme) is same
+
+
+def test_two_origins_are_none(app: Gobstopper) -> None:
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    good = ("Origin", "http://127.0.0.1")
+    with TestClient(app) as client:
+        with client.websocket("/ws", headers=[good]):
+            pass
+        for headers in ([good, good], [good, ("Origin", "http://evil.example")]):
+            with pytest.raises(WebSocketRejected) as caught, client.websocket("/ws", headers=headers):
+                pass
+            assert caught.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (401, 401), (True, 403), (False, 403), ("no", 403), (Response("x", 429), 429), (("no", 418), 418),
+        (("no", "418"), 403), (("no",), 403), ({}, 403), ((None, 404, {}), 404),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_what_a_hook_refuses_with(app: Gobstopper, outcome: Any, status: int, kind: str) -> None:
+    begun: list[str] = []
+
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        begun.append("handler")
+
+    async def later(websocket: WebSocket) -> Any:
+        return outcome
+
+    app.before_websocket(later if kind == "async def" else lambda websocket: outcome)
+    app.before_websocket(lambda websocket: begun.append("next hook"))
+    with TestClient(app) as client, pytest.raises(WebSocketRejected) as caught, client.websocket("/ws"):
+        pass
+    assert (caught.value.status, begun) == (status, [])
+
+
+def test_a_handler_that_is_done_closes_with_1000_and_what_it_left_is_ended(app: Gobstopper) -> None:
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        await websocket.accept()
+        assert current_request() is websocket
+        await websocket.send_text("done")
+
+    with TestClient(app) as client, client.websocket("/ws") as socket:
+        assert socket.receive_text() == "done"
+        with pytest.raises(WebSocketClosed):
+            socket.receive()
+        assert socket.app_close_code == 1000
+        assert app.lifecycle.runtime is not None
+        client.settle()
+        assert app.lifecycle.runtime.websockets == set()
+
+
+def test_a_cancelled_handler_closes_with_1011_and_says_so(app: Gobstopper, caplog: pytest.LogCaptureFixture) -> None:
+    """A cancellation that is not the server's end is the application's own mistake."""
+
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise asyncio.CancelledError
+
+    with TestClient(app) as client, client.websocket("/ws") as socket:
+        with pytest.raises(WebSocketClosed):
+            socket.receive()
+        assert socket.app_close_code == 1011
+    assert "GET /ws was cancelled from outside" in caplog.text

@@ -147,7 +147,7 @@ def _direct(call: str, *, closes: bool) -> str:
     try:
         value = {call}
         kind = type(value)
-        if request.answered and value is not None:
+        if request.answered and value is not None and kind is not SentResponse:
             await fail(request, None)
         elif kind is dict or kind is list:
             body = encode(value)
@@ -173,7 +173,11 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
     """A route with hooks or middleware: a response object passes through the stages."""
     names: dict[str, Any] = {}
     before = _stage(
-        "before", plan.before, "request", "if outcome is not None:\n            return convert(outcome, {hook})", names
+        "before",
+        plan.before,
+        "request",
+        "if outcome is not None:\n            return convert(outcome, {hook}).fresh()",
+        names,
     )
     inner = f"""
     try:
@@ -186,11 +190,11 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
         if kind is str:
             return prepared(value.encode(), HTML)
         if isinstance(value, Response):
-            return value
+            return value.fresh()
         if isawaitable(value):
             value = await value
         if value is None and request.answered:
-            return SentResponse()
+            return SentResponse(request.answered)
         return convert(value)
     except GeneratorExit:
         raise
@@ -214,6 +218,8 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
     )
     after = _stage("after", plan.after, "request, response", _REPLACE, names)
     finalize = _stage("finalize", plan.finalize, "request, response", "", names)
+    # A cache, as a handler (above), may return one object again: a cookie put on it would go to the next client too.
+    fresh = "response = response.fresh()" if plan.finalize else ""
     source += (
         _HEAD
         + f"""
@@ -227,6 +233,7 @@ def _staged(call: str, plan: Plan, *, closes: bool) -> tuple[str, dict[str, Any]
     except BaseException as error:
         response = await error_response(request, error, response)
     try:
+        {fresh}
         {finalize.strip() or "pass"}
         if response.immediate:
             response.send_now(request)

@@ -1,4 +1,4 @@
-"""The structured logger: key=value in a terminal, JSON otherwise, with the request's ids on every line within one."""
+"""The structured logger: key=value in a terminal, JSON otherwise, with the ids of the request or task on its lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class AppLogger:
     """`app.logger`: structlog on top of the standard library's `logging.getLogger("gobstopper.<name>")`.
 
     `logger.info("ordered", order=7)`; keyword arguments become fields. Values under secret names (`authorization`,
-    `cookie`, `password` …) are masked, control characters escaped. structlog is imported with the first line.
+    `cookie`, `password` …) are masked, control characters escaped. structlog is imported with the first line. Lines
+    within a request have its `request_id` and `trace_id`, lines of a task's code `task_id`, `task`, `category`,
+    `attempt` and the `trace_id` of whoever added it.
 
     Args:
         name: The application's name.
@@ -70,6 +72,7 @@ def _build(name: str, debug: bool) -> BoundLogger:
         structlog.stdlib.filter_by_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         _add_request,
+        _add_task,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not terminal),
         _mask,
@@ -119,6 +122,14 @@ def _add_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
         event["request_id"] = connection.id
         event["trace_id"] = connection.trace.trace_id
     return event
+
+
+def _add_task(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if "gobstopper_tasks.context" not in sys.modules:  # an application without tasks does not import them to log
+        return event
+    from gobstopper_tasks.logs import add_task
+
+    return add_task(logger, method, event)
 
 
 def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -67,9 +67,8 @@ class CapturingProtocol:
         """Answer with bytes."""
         if self.response is None:
             check_status(status)
-            self.response = Response(body, status, headers)
-            if "content-type" not in dict(headers):
-                self.response.headers.pop("content-type", None)
+            self.response = Response.prepared(bytes(body), [], status)  # no content type but the one that was given
+            self.response.headers = Headers(headers)
 
     def response_file(self, status: int, headers: RawHeaders, file: str) -> None:
         """Answer with a file."""

@@ -18,6 +18,7 @@ from gobstopper_http.threads import ThreadPool
 from gobstopper_http.types import BackgroundTask
 
 from .returned import explain, function_place
+from .sent import SentResponse
 
 if TYPE_CHECKING:
     from .errors import ErrorResponder
@@ -106,9 +107,15 @@ class Runtime:
     async def error_response(
         self, request: Request, error: BaseException, discarded: Response | None = None
     ) -> Response:
-        """The response to an exception: by an error handler, else the default page. Never raises."""
+        """The response to an exception: by an error handler, else the default page. Never raises.
+
+        Where the request has been answered, the exception is logged, and the response is one that is not sent.
+        """
         if discarded is not None:
             await self._close(discarded)
+        if request.answered:
+            self._log_answered(request, error)
+            return SentResponse(request.answered)
         if isinstance(error, asyncio.CancelledError) and request.deadline == EXPIRED:
             request.deadline = inf
             if (task := asyncio.current_task()) is not None:
@@ -133,11 +140,7 @@ class Runtime:
             if request.answered:
                 return
         if request.answered:
-            # The answer is on its way and cannot be taken back; the log is the only place left.
-            if self.cutting_off and isinstance(error, asyncio.CancelledError):
-                self._log_cut(request)
-            else:
-                self.errors.log(request, error)
+            self._log_answered(request, error)
             return
         answer = await self.error_response(request, error, response)
         try:
@@ -164,6 +167,13 @@ class Runtime:
             ms=round(seconds * 1000, 2),
             client=client.host if client is not None else "unix",
         )
+
+    def _log_answered(self, request: Request, error: BaseException) -> None:
+        # The answer is on its way and cannot be taken back; the log is the only place left.
+        if self.cutting_off and isinstance(error, asyncio.CancelledError):
+            self._log_cut(request)
+        else:
+            self.errors.log(request, error)
 
     def _log_cut(self, request: Request) -> None:
         self.logger.warning(f"{request.method} {request.path} was cut off: the server stops")

@@ -17,7 +17,7 @@ class SentResponse(Response):
 
     __slots__ = ()
 
-    def __init__(self, status: int = 200, headers: Headers | None = None) -> None:
+    def __init__(self, status: int, headers: Headers | None = None) -> None:
         super().__init__(b"", status)
         if headers is not None:
             self.headers = headers
