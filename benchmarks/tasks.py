@@ -5,7 +5,8 @@
 and each run has a process and an empty store of its own. Printed: medians, and the median of per-round ratios to the
 best Redis queue, and for the last columns to PgQueuer. Redis runs with `appendfsync always`, PostgreSQL with its
 defaults (fsync, synchronous_commit). Needs: saq, streaq, arq, pgqueuer, procrastinate, psycopg[binary]; a contender
-that is not installed is left out, and said so.
+that is not installed is left out, and said so. One whose dependencies do not go with the others' (arq wants an older
+redis) may have an interpreter of its own, named by BENCHMARK_PYTHON_ARQ; `gobstopper_testsupport` must be importable.
 """
 
 from __future__ import annotations
@@ -474,7 +475,8 @@ class Stores:
 
 def run(name: str, workload: str, url: str, count: int) -> float | str:
     """The figure, or why there is none."""
-    command = [sys.executable, "-m", "benchmarks.tasks", "--measure", name, workload, url, str(count)]
+    python = os.environ.get(f"BENCHMARK_PYTHON_{name.upper()}", sys.executable)
+    command = [python, "-m", "benchmarks.tasks", "--measure", name, workload, url, str(count)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     except subprocess.TimeoutExpired:

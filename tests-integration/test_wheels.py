@@ -28,6 +28,9 @@ each_package = pytest.mark.parametrize(
 )
 # Of the dev group, what checks the source; tests need the rest of it.
 TOOLS = {"coverage", "mypy", "pyright", "readme-renderer", "ruff"}
+# Killed processes and servers, broken files: minutes of it, and the same however the distribution was installed. That
+# its processes start from the wheel, the rest of the tests says; these run once, with all suites.
+FAULTS = ("faults", "test_crashes.py")
 UV = find_uv()
 
 
@@ -164,9 +167,10 @@ def test_its_own_tests_pass_there(package: Package, wheels: dict[str, Path], con
 
     # A copy without src/: only what the wheel brought can be imported.
     copy = tmp_path / package.name
-    shutil.copytree(package.folder, copy, ignore=shutil.ignore_patterns("src", "__pycache__", "dist", ".*"))
+    shutil.copytree(package.folder, copy, ignore=shutil.ignore_patterns("src", "__pycache__", "dist", ".*", *FAULTS))
+    # Two files at a time, as in scripts/test: half of the longest suites is waiting.
     run(
-        *(python, "-m", "pytest", "-q", "--timeout", "300", "-p", "no:cacheprovider"),
+        *(python, "-m", "pytest", "-q", "--timeout", "300", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"),
         *("-c", ROOT / "pyproject.toml", "--rootdir", copy, copy / "tests"),
         cwd=copy,
     )

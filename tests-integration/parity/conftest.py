@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from parity import probe_app
@@ -17,14 +18,14 @@ PROBE = Path(__file__).with_name("probe_app.py")
 
 
 @contextmanager
-def running(name: str) -> Iterator[Driver]:
-    """The probe application on one of the two."""
+def running(name: str, app: Any = probe_app.app, file: Path = PROBE) -> Iterator[Driver]:
+    """An application, which is `app` of `file`, on one of the two; the probe unless another is named."""
     if name == "granian":
-        with granian_server(f"{PROBE}:app") as server:
+        with granian_server(f"{file}:app") as server:
             yield GranianDriver(server)
     else:
         probe_app.NOTES.clear()
-        fake = FakeServer(probe_app.app)
+        fake = FakeServer(app)
         fake.start()
         try:
             yield FakeDriver(fake)

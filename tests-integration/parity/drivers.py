@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from support import GranianServer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -52,6 +52,18 @@ class Wire:
         return dict(self.headers).get(name)
 
 
+class Ask(NamedTuple):
+    """What `Driver.request` was asked for."""
+
+    method: str
+    target: str
+    headers: Sequence[tuple[str, bytes]]
+    chunks: Sequence[bytes] | None
+    cut: bool
+    pause: float
+    version: str
+
+
 class Refused(Exception):
     """A WebSocket handshake was answered with `wire`."""
 
@@ -81,18 +93,8 @@ class Driver(ABC):
     name: str
 
     @abstractmethod
-    def request(
-        self,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[str, bytes]] = (),
-        chunks: Sequence[bytes] | None = None,
-        *,
-        cut: bool = False,
-        pause: float = 0.0,
-        version: str = "1.1",
-    ) -> Wire:
-        """Send a request (chunked if `chunks` are given, with `pause` seconds before each; `cut` ends it early)."""
+    def exchange(self, ask: Ask) -> Wire:
+        """Send a request, and take the answer."""
 
     @abstractmethod
     def open(self, method: str, target: str, *, length: int = 0, sent: bytes = b"") -> Callable[[], None]:
@@ -109,6 +111,20 @@ class Driver(ABC):
     @abstractmethod
     def dead(self) -> bool:
         """Whether the worker process is gone, or would be."""
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, bytes]] = (),
+        chunks: Sequence[bytes] | None = None,
+        *,
+        cut: bool = False,
+        pause: float = 0.0,
+        version: str = "1.1",
+    ) -> Wire:
+        """Send a request (chunked if `chunks` are given, with `pause` seconds before each; `cut` ends it early)."""
+        return self.exchange(Ask(method, target, headers, chunks, cut, pause, version))
 
     def get(self, target: str) -> Wire:
         return self.request("GET", target)
@@ -131,31 +147,21 @@ class GranianDriver(Driver):
     def __init__(self, server: GranianServer) -> None:
         self.server = server
 
-    def request(
-        self,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[str, bytes]] = (),
-        chunks: Sequence[bytes] | None = None,
-        *,
-        cut: bool = False,
-        pause: float = 0.0,
-        version: str = "1.1",
-    ) -> Wire:
-        head = f"{method} {target} HTTP/{version}\r\nhost: probe\r\nconnection: close\r\n".encode()
-        head += b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers)
-        if chunks is not None:
+    def exchange(self, ask: Ask) -> Wire:
+        head = f"{ask.method} {ask.target} HTTP/{ask.version}\r\nhost: probe\r\nconnection: close\r\n".encode()
+        head += b"".join(name.encode() + b": " + value + b"\r\n" for name, value in ask.headers)
+        if ask.chunks is not None:
             head += b"transfer-encoding: chunked\r\n"
         with self.server.connect(timeout=_WAIT) as connection:
             connection.sendall(head + b"\r\n")
-            for chunk in chunks or ():
-                time.sleep(pause)
+            for chunk in ask.chunks or ():
+                time.sleep(ask.pause)
                 connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            if chunks is not None and not cut:
+            if ask.chunks is not None and not ask.cut:
                 connection.sendall(b"0\r\n\r\n")
-            if cut:
+            if ask.cut:
                 connection.shutdown(socket.SHUT_WR)
-            return _parse(_receive(connection), method)
+            return _parse(_receive(connection), ask.method)
 
     def open(self, method: str, target: str, *, length: int = 0, sent: bytes = b"") -> Callable[[], None]:
         connection = self.server.connect(timeout=_WAIT)
@@ -215,25 +221,15 @@ class FakeDriver(Driver):
     def __init__(self, server: FakeServer) -> None:
         self.server = server
 
-    def request(
-        self,
-        method: str,
-        target: str,
-        headers: Sequence[tuple[str, bytes]] = (),
-        chunks: Sequence[bytes] | None = None,
-        *,
-        cut: bool = False,
-        pause: float = 0.0,
-        version: str = "1.1",
-    ) -> Wire:
-        sent = [("host", b"probe"), ("connection", b"close"), *headers]
-        head = RequestHead(method, target, sent, {"1.0": "1"}.get(version, version))
-        body = RequestBody(self.server.loop, complete=chunks is None and not cut)
+    def exchange(self, ask: Ask) -> Wire:
+        sent = [("host", b"probe"), ("connection", b"close"), *ask.headers]
+        head = RequestHead(ask.method, ask.target, sent, {"1.0": "1"}.get(ask.version, ask.version))
+        body = RequestBody(self.server.loop, complete=ask.chunks is None and not ask.cut)
         future = self.server.submit(self._exchange(head, body))
-        for chunk in chunks or ():
-            time.sleep(pause)
+        for chunk in ask.chunks or ():
+            time.sleep(ask.pause)
             self.server.loop.call_soon_threadsafe(body.feed, chunk)
-        self.server.loop.call_soon_threadsafe(*((body.fail, protocol_closed()) if cut else (body.end,)))
+        self.server.loop.call_soon_threadsafe(*((body.fail, protocol_closed()) if ask.cut else (body.end,)))
         return future.result(_WAIT)
 
     async def _exchange(self, head: RequestHead, body: RequestBody) -> Wire:

@@ -113,7 +113,7 @@ def test_header_values_that_are_not_visible_ascii(server: Driver, hidden: bytes)
     assert (seen["item"], seen["get"], seen["all"]) == ("seen", "seen", ["seen"])
 
 
-@pytest.mark.parametrize("status", [200, 204, 205, 304, 404, 500, 600, 999])
+@pytest.mark.parametrize("status", [101, 200, 204, 205, 304, 404, 500, 600, 999])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize(
     ("kind", "body"),
@@ -123,11 +123,11 @@ def test_answers(server: Driver, kind: str, body: bytes, method: str, status: in
     wire = server.request(method, f"/{kind}?{status}")
     if kind == "bytes":
         status = 200 if status == 200 else status
-    bodyless = method == "HEAD" or status in {204, 304}
+    bodyless = method == "HEAD" or status in {101, 204, 304}
     framing = []
     if kind == "stream":
         framing = [] if bodyless else [("transfer-encoding", "chunked")]
-    elif status not in {204, 304} and not (method == "HEAD" and kind == "empty"):
+    elif status not in {101, 204, 304} and not (method == "HEAD" and kind == "empty"):
         framing = [("content-length", str(len(body)))]
     assert wire.status == status
     assert wire.headers == [("x-probe", "1"), *STANDARD, *framing]
