@@ -131,7 +131,7 @@ def test_blocking_handlers_run_side_by_side(server: GranianServer) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: fetch(server, "/slow").json["slept"], range(4)))
     assert all(slept >= 0.3 for slept in answers)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < sum(answers)
 
 
 def test_errors(server: GranianServer) -> None:

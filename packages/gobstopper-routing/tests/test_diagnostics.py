@@ -180,6 +180,6 @@ def test_a_thousand_routes_are_checked_fast(tails: tuple[str, ...]) -> None:
     routes = [route(text) for text in texts]
     for each in routes:
         each.compiled  # noqa: B018
-    start = time.perf_counter()
+    start = time.process_time()
     assert check_routes(routes) == []
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 2

