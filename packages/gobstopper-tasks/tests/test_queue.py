@@ -388,3 +388,8 @@ async def test_what_a_hook_sets_around_a_run_is_seen_in_the_task() -> None:
         for name in ("coroutine", "thread"):
             assert await queue.result(await queue.add(name), 5) == f"span of {name}"
     assert span.get() == "none"
+
+
+def test_states_and_priorities_are_found_by_their_values() -> None:
+    assert {TaskStatus.PENDING: 1}["pending"] == {"pending": 1}[TaskStatus.PENDING] == 1
+    assert {TaskPriority.HIGH: 1}[2] == {2: 1}[TaskPriority.HIGH] == 1

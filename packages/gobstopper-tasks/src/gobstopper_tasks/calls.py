@@ -22,13 +22,10 @@ MOST_BYTES = 16 << 20  # of a task's arguments as JSON
 _PRIORITIES = frozenset(TaskPriority)
 
 
-class Call:
+class Call(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One task to be, made by `TaskQueue.call`."""
 
-    __slots__ = ("spec",)
-
-    def __init__(self, spec: TaskSpec) -> None:
-        self.spec = spec
+    spec: TaskSpec
 
     @property
     def id(self) -> str:

@@ -13,7 +13,6 @@ _head_of = -1  # the millisecond of which `_head` is the beginning of an id: man
 _head = ""
 _POOL = 256  # ids for which randomness is taken at once
 _tails: list[str] = []
-_VARIANT = {digit: f"{8 + int(digit, 16) % 4:x}" for digit in "0123456789abcdef"}
 
 
 def _after_fork() -> None:
@@ -46,11 +45,10 @@ def task_id() -> str:
 
 
 def _refill() -> None:
-    digits = os.urandom(_POOL * 8).hex()
-    _tails.extend(
-        f"{_VARIANT[digits[at]]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}"
-        for at in range(0, len(digits), 16)
-    )
+    # 48 bits for each id, and 14 for all of them behind the two of the variant.
+    random = os.urandom(2 + _POOL * 6)
+    word = f"{0x8000 | int.from_bytes(random[:2]) & 0x3FFF:04x}-"
+    _tails.extend([word + digits for digits in random[2:].hex(" ", 6).split()])
 
 
 def derived_id(*parts: str) -> str:

@@ -18,6 +18,8 @@ class TaskPriority(IntEnum):
     HIGH = 2
     CRITICAL = 3
 
+    __hash__ = int.__hash__  # the same as its value's, and not the enum module's, which is written in Python
+
 
 class TaskStatus(StrEnum):
     """The states of a task. `failed` is a dead letter: it stays until it is requeued or its retention ends."""
@@ -29,6 +31,8 @@ class TaskStatus(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    __hash__ = str.__hash__  # as above: `"pending"` finds what is kept under `TaskStatus.PENDING`, and the other way
 
     @property
     def final(self) -> bool:
