@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -145,20 +143,6 @@ async def test_hostile_keys_are_values(storage: PostgresSessionStorage, pool: An
 # --- faults
 
 
-@contextlib.contextmanager
-def frozen(server: Any) -> Iterator[None]:
-    """Stop every process of the server."""
-    pids = [server._process.pid, *server.children()]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
 async def refused(backend: ServerSide, session_id: str) -> None:
     start = time.monotonic()
     with pytest.raises(SessionStoreUnavailable):
@@ -177,7 +161,7 @@ async def test_down_slow_and_restarted(postgres_server: Any, own_pool: bool) -> 
     backend = ServerSide(storage, Lifetimes(60, 600), 10_000)
     session_id = await backend.save(Session({"user": 7}))
     assert session_id
-    with frozen(postgres_server):
+    with postgres_server.frozen():
         for _ in range(3):
             await refused(backend, session_id)
     await recovered(backend, session_id)

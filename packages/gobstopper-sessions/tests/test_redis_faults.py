@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -18,15 +16,6 @@ from gobstopper_sessions._lifetimes import Lifetimes
 from gobstopper_sessions._redis_scripts import Attempts
 from gobstopper_sessions._server_side import ServerSide
 from gobstopper_sessions.ids import new_id, storage_key
-
-
-@contextlib.contextmanager
-def frozen(server: Any) -> Iterator[None]:
-    os.kill(server._process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server._process.pid, signal.SIGCONT)
 
 
 def patient(storage: AsyncRedisSessionStorage) -> ServerSide:
@@ -66,7 +55,7 @@ async def test_a_crowd_while_redis_is_frozen_leaves_nothing_behind(redis_server:
         finally:
             took.append(time.monotonic() - start)
 
-    with frozen(redis_server):
+    with redis_server.frozen():
         calls = [*map(during.save, sessions), *map(during.load, ids)]
         outcomes = await asyncio.gather(*map(timed, calls))
         assert {type(outcome) for outcome in outcomes} == {SessionStoreUnavailable}
@@ -108,7 +97,7 @@ async def test_a_caller_that_gives_up_at_any_moment_ends_its_command(
             await client.ping()
         else:
             await client.connection_pool.disconnect()
-        with frozen(redis_server):
+        with redis_server.frozen():
             task = asyncio.ensure_future(call())
             for _ in range(turns):
                 await asyncio.sleep(0)

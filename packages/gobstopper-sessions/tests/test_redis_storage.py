@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -185,22 +182,13 @@ def test_mistakes() -> None:
 # --- faults
 
 
-@contextlib.contextmanager
-def frozen(server: Any) -> Iterator[None]:
-    os.kill(server._process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server._process.pid, signal.SIGCONT)
-
-
 async def test_down_slow_and_restarted(redis_server: Any) -> None:
     client = Redis.from_url(redis_server.url)
     backend = ServerSide(AsyncRedisSessionStorage(client=client), Lifetimes(60, 600), 10_000)
     session = Session({"user": 7})
     session_id = await backend.save(session)
     assert session_id
-    with frozen(redis_server):
+    with redis_server.frozen():
         for _ in range(2):
             start = time.monotonic()
             with pytest.raises(SessionStoreUnavailable):
@@ -233,7 +221,7 @@ async def test_frozen_in_the_middle_of_a_write_never_mixes_answers_up(redis_serv
         session_id = await backend.save(Session({"number": number}))
         assert session_id
         ids.append(session_id)
-    with frozen(redis_server):
+    with redis_server.frozen():
         results = await asyncio.gather(*(backend.load(one) for one in ids), return_exceptions=True)
         assert all(isinstance(result, SessionStoreUnavailable) for result in results)
     for number, one in enumerate(ids):

@@ -70,7 +70,7 @@ class TestPostgres(EngineConformance):
     async def test_a_result_is_dropped_when_its_time_is_over(self, make_queue: MakeQueue) -> None:
         async with make_queue() as queue:
 
-            @queue.task("short", result_ttl=0.2)
+            @queue.task("short", result_ttl=1.0)
             async def short() -> str:
                 return "secret"
 
@@ -81,7 +81,7 @@ class TestPostgres(EngineConformance):
             await queue.start_workers("default", 1)
             brief, kept = await queue.add("short"), await queue.add("long")
             assert [await queue.result(id_, 10) for id_ in (brief, kept)] == ["secret", "kept"]
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.1)
             store = queue._engine.store
             await store.clean()
             stored = await queue.sql("SELECT id, result FROM gobstopper.task ORDER BY id")

@@ -32,7 +32,7 @@ class TestRedis(EngineConformance):
     async def test_a_result_is_dropped_when_its_time_is_over(self, make_queue: MakeQueue) -> None:
         async with make_queue() as queue:
 
-            @queue.task("short", result_ttl=0.2)
+            @queue.task("short", result_ttl=1.0)
             async def short() -> str:
                 return "secret"
 
@@ -43,7 +43,7 @@ class TestRedis(EngineConformance):
             await queue.start_workers("default", 1)
             brief, kept = await queue.add("short"), await queue.add("long")
             assert [await queue.result(id_, 10) for id_ in (brief, kept)] == ["secret", "kept"]
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.1)
             store = queue._engine.store
             await store.clean()
             stored = [await store.client.hget(f"{store.prefix}task:{id_}", "result") for id_ in (brief, kept)]

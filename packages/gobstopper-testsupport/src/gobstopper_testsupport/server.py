@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -118,6 +119,19 @@ class Server:
                 self._process.send_signal(number)
             self._process.wait(30)
         self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of it, as a machine that hangs does; go on at the end."""
+        pids = [self._process.pid, *self.children()] if self._process is not None else []
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def remove(self) -> None:
         """End it and delete its data."""
