@@ -149,6 +149,21 @@ def test_a_reader_that_stalls(worker: Worker, client: Client2) -> None:
     assert eventually(lambda: worker.descriptors <= descriptors)
 
 
+def test_more_readers_that_stall_than_there_are_pipes(worker: Worker) -> None:
+    """128 are sent, 128 wait for `stream_idle`, and nothing is queued for any of them."""
+    before, descriptors = worker.resident, worker.descriptors
+    clients = [Client2(worker) for _ in range(3)]
+    streams = [(client, client.request("GET", "/streams/big?mib=20")) for client in clients for _ in range(90)]
+    time.sleep(1)
+    assert worker.resident - before < 100 * MIB
+    assert worker.ask("GET", "/ok").status == 200
+    last = [client.answer(stream) for client, stream in streams[-14:]]
+    assert last == [503] * 14, "270 are more than 256"
+    for client in clients:
+        client.socket.close()
+    assert eventually(lambda: worker.descriptors <= descriptors, seconds=20)
+
+
 def test_streams_that_are_reset(worker: Worker, client: Client2) -> None:
     worker.ask("POST", "/notes/clear")
     streams = [client.request("GET", path) for path in ("/streams/slow", "/streams/slow?bounded=0", "/events")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gobstopper import Gobstopper
-from gobstopper.http import Request, Response, StreamingResponse
+from gobstopper.http import FileResponse, Request, Response, StreamingResponse
 
 app = Gobstopper(__name__)
 
@@ -32,6 +32,11 @@ async def reset_tuple() -> tuple[str, int]:
 @app.get("/reset/stream")
 async def reset_stream() -> StreamingResponse:
     return StreamingResponse(chunks(), 205, {"Content-Length": "3"})
+
+
+@app.get("/reset/file")
+async def reset_file() -> FileResponse:
+    return FileResponse(__file__, status=205)
 
 
 @app.get("/length")

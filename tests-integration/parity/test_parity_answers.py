@@ -18,7 +18,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Driver]:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("kind", ["whole", "tuple", "stream"])
+@pytest.mark.parametrize("kind", ["whole", "tuple", "stream", "file"])
 def test_a_reset_has_no_content(server: Driver, method: str, kind: str) -> None:
     """RFC 9110 15.3.6: no body, and a length that says so."""
     wire = server.request(method, f"/reset/{kind}")

@@ -151,6 +151,9 @@ class FileResponse(Response):
     async def _send_version(self, request: Request, stat: os.stat_result) -> None:
         file = self._describe(stat)
         size = stat.st_size
+        if self.status == 205:  # has no content (RFC 9110 section 15.3.6)
+            _send_bare(request, 205, file.raw)
+            return
         if self.status != 200 or request.method not in {"GET", "HEAD"}:
             await self._send_slice(request, self.status, file, 0, size)
             return

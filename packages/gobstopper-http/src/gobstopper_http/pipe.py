@@ -3,7 +3,8 @@
 For the streams whose backlog cannot be known (see `backlog`): `response_stream` queues without bound, a pipe holds 64
 KiB. Linux only, since the server has to open `/proc/self/fd/N`. It has a price: three descriptors each, and a thread of
 the server that waits for the next byte, of which there are 512 that every file answer shares. So their number is
-limited, and a client that leaves is noticed at the second write after it.
+limited, and a client that leaves is noticed at the second write after it. Who comes when there are too many waits for
+its turn: readers that stall must not make others queue without bound.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import fcntl
 import os
 import struct
 import termios
+from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import ClassVar, Self
 
 from .deadlines import deadlines_of
-from .errors import ClientDisconnected
+from .errors import ClientDisconnected, HTTPException
 
 __all__ = ["PipeSink"]
 
@@ -25,7 +28,7 @@ _POLL = 0.005
 """Seconds between two looks at whether the server has opened the pipe."""
 
 _MOST = 128
-"""Pipes that are open at once; a quarter of the threads that the server reads files in."""
+"""Pipes that are open at once; a quarter of the threads that the server reads files in. As many may wait for one."""
 
 _LINGER = 2.0
 """Seconds that the server gets to open the pipe of a stream that ended at once."""
@@ -39,31 +42,56 @@ class PipeSink:
     then on a reader that leaves is seen as a broken pipe.
 
     Args:
-        idle: Seconds in which a reader may take nothing before it is given up.
+        idle: Seconds in which a reader may take nothing before it is given up; and in which a pipe may be waited for.
+
+    Raises:
+        HTTPException: 503 when it is entered, if there are too many for too long.
     """
 
     __slots__ = ("_idle", "_reader", "_writer", "_written", "path")
 
     _open: ClassVar[int] = 0
+    _waiting: ClassVar[deque[asyncio.Future[None]]] = deque()
 
     def __init__(self, idle: float) -> None:
         self._idle = idle
 
-    @classmethod
-    def is_free(cls) -> bool:
-        """Whether one more pipe may be opened."""
-        return cls._open < _MOST
-
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        if PipeSink._open < _MOST:
+            PipeSink._open += 1
+        else:
+            await self._turn()
         self._reader: int | None
-        self._reader, self._writer = os.pipe()
-        PipeSink._open += 1
+        try:
+            self._reader, self._writer = os.pipe()
+        except OSError:
+            _leave()
+            raise
         self._written = 0
         os.set_blocking(self._writer, False)
         self.path = f"/proc/self/fd/{self._reader}"
         return self
 
-    def __exit__(
+    async def _turn(self) -> None:
+        """Wait for somebody to hand over a place."""
+        if len(PipeSink._waiting) >= _MOST:
+            raise _busy()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        PipeSink._waiting.append(turn)
+        try:
+            with deadlines_of(loop).within(self._idle):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                _leave()  # it was given, and nobody is here to take it
+            with suppress(ValueError):
+                PipeSink._waiting.remove(turn)
+            if isinstance(error, TimeoutError):
+                raise _busy() from None
+            raise
+
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._is_unread():
@@ -85,9 +113,9 @@ class PipeSink:
             self._close()
 
     def _close(self) -> None:
-        PipeSink._open -= 1
         os.close(self._writer)
         self._close_reader()
+        _leave()
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -141,3 +169,18 @@ class PipeSink:
             if loop.time() > end:
                 raise ClientDisconnected("nobody read the stream")
             await asyncio.sleep(_POLL)
+
+
+def _leave() -> None:
+    """Hand a place over to whoever waits longest."""
+    while PipeSink._waiting:
+        turn = PipeSink._waiting.popleft()
+        if not turn.done() and not turn.get_loop().is_closed():
+            turn.set_result(None)
+            return
+    PipeSink._open -= 1
+
+
+def _busy() -> HTTPException:
+    reason = f"{_MOST} streams over HTTP/2 or a Unix socket are being sent already."
+    return HTTPException(503, reason, headers={"Retry-After": "1"})

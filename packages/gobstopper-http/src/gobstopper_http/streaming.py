@@ -40,7 +40,9 @@ class StreamingResponse(Response):
             `application/octet-stream`.
         bounded: Whether a reader that stalls makes the iterator wait. Granian's own streams queue without bound, so on
             Linux the connection is looked at after every 512 KiB, and a stream over HTTP/2 or a Unix socket goes
-            through a pipe, at about half the speed and at most 128 at once. Default `None`: wherever possible.
+            through a pipe, at about half the speed and at most 128 at once: others wait for
+            their turn, 128 of them for `limits.stream_idle`, and are answered 503 then. Default `None`: wherever
+            possible.
         background: See `Response`.
     """
 
@@ -127,7 +129,7 @@ class StreamingResponse(Response):
             if request.http_version.startswith("1") and peer.is_tcp:
                 await self._send_paced(request.claim(self.status), first, chunks, peer, gone)
                 return
-            if self.may_pipe and PipeSink.is_free():
+            if self.may_pipe:
                 await self._send_piped(request, first, chunks)
                 return
         proto = request.claim(self.status)
@@ -169,7 +171,7 @@ class StreamingResponse(Response):
             del transport
 
     async def _send_piped(self, request: Request, first: bytes, chunks: AsyncGenerator[bytes, None]) -> None:
-        with PipeSink(request.limits.stream_idle) as sink:
+        async with PipeSink(request.limits.stream_idle) as sink:
             # Not before: with no descriptor left there is an error to answer with.
             request.claim(self.status).response_file(self.status, self.headers.raw, sink.path)
             await sink.write(first)
