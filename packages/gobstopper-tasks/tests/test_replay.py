@@ -134,6 +134,52 @@ async def test_compaction_keeps_what_is_told(ended: Path) -> None:
     assert moved in (0, 5)
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_requeued_task_ended_once(tmp_path: Path, together: bool) -> None:
+    path = tmp_path / "tasks.duckdb"
+    runs = []
+
+    def made() -> TaskQueue:
+        queue = TaskQueue(path)
+
+        @queue.task("t", max_retries=0)
+        async def t() -> int:
+            runs.append(1)
+            if len(runs) == 1:
+                raise LookupError
+            return 5
+
+        return queue
+
+    async with made() as queue:
+        await queue.start_workers()
+        id_ = await queue.add("t")
+        assert (await queue.wait(id_, 5)).status == "failed"
+    with duckdb.connect(str(path)) as connection:
+        compact(connection)
+        failed = connection.execute("SELECT * FROM history").fetchall()
+        assert len(failed) == 1
+    async with made() as queue:
+        await queue.start_workers()
+        assert await queue.requeue([id_]) == 1
+        assert (await queue.wait(id_, 5)).status == "succeeded"
+        rows = await queue.sql("SELECT id, status FROM tasks")
+        assert rows == [{"id": id_, "status": "succeeded"}], "before it is compacted"
+    with duckdb.connect(str(path)) as connection:
+        if together:  # its first end went into the history while it was folded that it began again
+            assert connection.execute("SELECT count(*) FROM history").fetchone() == (0,)
+            values = ", ".join("?" * len(failed[0]))
+            connection.execute(f"INSERT INTO history VALUES ({values})", failed[0])
+        compact(connection)
+    async with made() as queue:
+        await queue.start_workers()
+        assert await queue.sql("SELECT id, status FROM history") == [{"id": id_, "status": "succeeded"}]
+        assert await queue.stats() == {"default": {"succeeded": 1}}
+        assert (await queue.query(status="failed"))[0] == []
+        assert await queue.requeue([id_]) == 0
+    assert len(runs) == 2
+
+
 async def test_the_history_is_bounded(ended: Path) -> None:
     with duckdb.connect(str(ended)) as connection:
         compact(connection)

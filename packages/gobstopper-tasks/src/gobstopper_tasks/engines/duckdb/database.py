@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidTask, JournalDamaged, TaskStoreUnavailable
+from .._journal import Kind
 from .redo import Frame, decode
 from .schema import CREATE, VERSION
 from .walcheck import damage
@@ -153,12 +154,20 @@ def take_in(connection: duckdb.DuckDBPyConnection, frames: Iterable[Frame], last
             last = frame.first + frame.events - 1
         if last > before:
             _insert(connection, waiting)
+            _forget_endings(connection, before)
             connection.execute("UPDATE meta SET value = ? WHERE name = 'folded'", [str(last)])
         connection.execute("COMMIT")
     except BaseException:
         roll_back(connection)
         raise
     return last
+
+
+def _forget_endings(connection: duckdb.DuckDBPyConnection, after: int) -> None:
+    """What began anew has not ended: what failed first and then succeeded is told of once, and as no failure."""
+    ids = f"SELECT id FROM journal WHERE seq > {after} AND kind = {int(Kind.REVIVED)}"  # noqa: S608 - numbers of ours
+    if connection.execute(f"{ids} LIMIT 1").fetchone() is not None:
+        connection.execute(f"DELETE FROM history WHERE id IN ({ids})")  # noqa: S608
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, chunks: list[bytes]) -> None:

@@ -8,12 +8,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...engine import Filter
-from ...errors import InvalidTask, TaskStoreUnavailable
+from ...errors import InvalidTask, JournalDamaged, TaskStoreClosed, TaskStoreUnavailable
 from ...task import TaskInfo, TaskSpec
 from .._journal import Event, Kind, Written
 from . import switching
@@ -31,7 +31,40 @@ log = logging.getLogger("gobstopper.tasks")
 T = TypeVar("T")
 
 _FINISHED = int(Kind.FINISHED)
+_READING_ENDS = 0.5  # seconds for what is read when the journal is closed
+# Histories that were written by earlier versions can tell of a requeued task twice.
+_LATEST_LAST = "ORDER BY finished_at NULLS LAST"
 _MUCH = 32 << 20  # bytes in the redo log after which whoever adds waits until they are folded
+
+
+class Reading:
+    """A statement that is under way, or will be, and can be stopped from any thread."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    def run(self, work: Callable[[], T], cursor: duckdb.DuckDBPyConnection) -> T:
+        """Do it; DuckDB's error if it was stopped."""
+        import duckdb
+
+        with self._lock:
+            if self.stopped:
+                raise duckdb.InterruptException("stopped before it began")
+            self._cursor = cursor
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._cursor = None
+
+    def stop(self) -> None:
+        """End it soon. Once more does no harm, and is heard if it was just about to begin."""
+        with self._lock:
+            self.stopped = True
+            if self._cursor is not None:
+                self._cursor.interrupt()
 
 
 class DuckDBJournal:
@@ -47,6 +80,8 @@ class DuckDBJournal:
         self._sequence = 0  # number of the last event that is durable
         self._thread: threading.Thread | None = None
         self._reader = ThreadPoolExecutor(1, "gobstopper-journal-reader")
+        self._asker = ThreadPoolExecutor(1, "gobstopper-journal-sql")  # whose statements may take any time
+        self._readings: set[Reading] = set()
         self._folding = threading.Lock()
         keep_on_fork(self)
         forget_on_fork(self.redo)
@@ -178,41 +213,64 @@ class DuckDBJournal:
                 self.database.fold(read(segment))
                 self.redo.folded()
 
-    # -- reading, in a thread of its own
+    # -- reading, in threads of its own
 
-    async def _read(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    async def _read(
+        self, work: Callable[[duckdb.DuckDBPyConnection], T], executor: ThreadPoolExecutor | None = None
+    ) -> T:
+        reading = Reading()
+
         def read() -> T:
             import duckdb
 
             while True:
                 try:
                     self.fold()
-                    return work(self.database.cursor())
+                    with self.database.cursor() as cursor:
+                        return reading.run(lambda: work(cursor), cursor)
                 except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
                     raise InvalidTask(f"this SQL does not work: {error}") from error
                 except duckdb.Error as error:
+                    if reading.stopped:
+                        raise TaskStoreClosed(f"{self.path} is closed") from error
                     if not self.grow(error):
                         raise explain(error, self.path) from error
 
+        self._readings.add(reading)
         try:
-            return await self._loop.run_in_executor(self._reader, read)
+            return await self._loop.run_in_executor(executor or self._reader, read)
         except RuntimeError as error:
             raise TaskStoreUnavailable(f"{self.path} is closed") from error
+        except asyncio.CancelledError:
+            reading.stop()  # nobody waits for it
+            raise
+        finally:
+            self._readings.discard(reading)
+
+    def _end_reading(self) -> None:
+        last = [executor.submit(int) for executor in (self._reader, self._asker)]
+        while wait(last, timeout=_READING_ENDS).not_done:
+            for reading in list(self._readings):
+                reading.stop()
+        self._reader.shutdown()
+        self._asker.shutdown()
 
     async def lookup(self, ids: Sequence[str]) -> dict[str, TaskInfo]:
         """See `Journal`."""
-        statement = f"SELECT {INFO} FROM tasks WHERE id IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608 - our own
-        rows = await self._read(lambda cursor: cursor.execute(statement, [list(ids)]).fetchall())
+        statement = f"SELECT {INFO} FROM tasks WHERE id IN (SELECT unnest(?::VARCHAR[])) {_LATEST_LAST}"  # noqa: S608 - our own
+        try:
+            rows = await self._read(lambda cursor: cursor.execute(statement, [list(ids)]).fetchall())
+        except JournalDamaged as error:  # what happens without the history goes on; whoever needs it is refused
+            raise TaskStoreUnavailable(str(error)) from error
         now = time.time()
         return {row[0]: info_of(row, now) for row in rows}
 
     async def specs(self, ids: Sequence[str]) -> dict[str, TaskSpec]:
         """See `Journal`."""
-        statement = (
-            "SELECT id, spec FROM tasks WHERE status IN ('failed', 'cancelled') AND id IN (SELECT unnest(?::VARCHAR[]))"
-        )
+        statement = f"SELECT id, status, spec FROM tasks WHERE id IN (SELECT unnest(?::VARCHAR[])) {_LATEST_LAST}"  # noqa: S608
         rows = await self._read(lambda cursor: cursor.execute(statement, [list(ids)]).fetchall())
-        return {id_: spec_of(text) for id_, text in rows}
+        latest = {id_: (status, text) for id_, status, text in rows}
+        return {id_: spec_of(text) for id_, (status, text) in latest.items() if status in ("failed", "cancelled")}
 
     async def query(self, filter: Filter, cursor: str | None) -> list[TaskInfo]:  # noqa: A002
         """Ended tasks, newest first."""
@@ -247,7 +305,13 @@ class DuckDBJournal:
             names = [column[0] for column in found.description or ()]
             return names, found.fetchall()
 
-        return await self._read(work)
+        return await self._read(work, self._asker)
+
+    def refuse(self) -> None:
+        """Tell whoever wrote since `close` began that it was not stored; on the loop."""
+        while not self._jobs.empty():
+            if (job := self._jobs.get()) is not None:
+                job[1](TaskStoreClosed(f"{self.path} is closed"))
 
     def close(self) -> None:
         """Write what is queued, fold it and close the files (blocking)."""
@@ -257,7 +321,7 @@ class DuckDBJournal:
             self._thread = None
             switching.restore()
         self.tidier.stop()
-        self._reader.shutdown(wait=True)
+        self._end_reading()
         if self.redo.opened:
             try:
                 self.fold()

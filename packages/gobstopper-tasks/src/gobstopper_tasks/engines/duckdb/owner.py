@@ -53,10 +53,12 @@ class Owner:
 
     async def open(self) -> None:
         """Open the file and read it. Raises `JournalDamaged` or `TaskStoreUnavailable`."""
+        loading = asyncio.ensure_future(asyncio.to_thread(self._load))
+        broker: Broker | None = None
         try:
-            await asyncio.to_thread(self._load)
+            await asyncio.shield(loading)
             ledger, journal = self._replay.ledger, self._journal
-            self.broker = Broker(ledger, journal, self._options.lease, self._options.retention)
+            self.broker = broker = Broker(ledger, journal, self._options.lease, self._options.retention)
             loop = asyncio.get_running_loop()
             journal.tidier.removed = lambda counts: _in(loop, self._removed, counts)
             opened: asyncio.Future[None] = loop.create_future()
@@ -70,6 +72,9 @@ class Owner:
             journal.write([Event(Kind.OPENED, time.time(), "", self._session)], written)
             await opened
         except BaseException:
+            if broker is not None:
+                broker.stop()  # else its timer keeps it, and all tasks, for ever
+            await asyncio.wait([loading])  # no thread can be cancelled, and what it opens must be closed after that
             await asyncio.to_thread(self._journal.close)
             raise
 
@@ -103,16 +108,17 @@ class Owner:
         self.broker.adopt_replayed({crashed} if crashed else set(), options.settle if crashed else 0.0, options.rejoin)
 
     async def close(self, release: Callable[[], None]) -> None:
-        """Write everything, close the file, and only then let others own it (`release`) and tell them."""
+        """Write everything, close the file, and only then tell the others and let them own it (`release`)."""
         self.broker.stop()
         await self.broker.drain()
         closed = asyncio.Event()
         self._journal.write([Event(Kind.CLOSED, time.time(), "", None)], lambda _: closed.set())
         await closed.wait()
         await asyncio.to_thread(self._journal.close)
-        release()
         if self._server is not None:
-            self._server.close()
+            self._server.close()  # first, because it removes the name of the socket, which may be the next owner's then
+        release()
+        self._journal.refuse()
 
 
 def _in(
