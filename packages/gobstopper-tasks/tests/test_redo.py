@@ -167,8 +167,12 @@ def test_no_flipped_bit_is_swallowed(tmp_path_factory: pytest.TempPathFactory, p
         firsts(path)
     assert caught.value.position is not None
     assert caught.value.position <= position
-    following = redo.next_frame(segment, caught.value.position)
-    assert following > position or following == len(content)
+    cuts: list[tuple[int, int]] = []
+    frames = list(redo.read(segment, lambda begin, end: cuts.append((begin, end))))
+    assert len(frames) == 2, "the others are good"
+    assert len(cuts) == 1
+    assert cuts[0][0] == caught.value.position
+    assert cuts[0][1] > position or cuts[0][1] == len(content)
 
 
 def test_a_missing_frame_is_noticed(path: Path) -> None:

@@ -29,6 +29,11 @@ _AT_ONCE = 2 << 20  # bytes of JSON for one statement
 _MOST_TIMES = 16
 
 
+def repaired(path: Path) -> Path:
+    """The name of a repaired journal that is complete, but not in its place yet."""
+    return path.with_name(path.name + ".repaired")
+
+
 class Database:
     """One process has it open. `folded` is the number of the last event that is in it."""
 
@@ -46,6 +51,8 @@ class Database:
 
         Raises `JournalDamaged`, `TaskStoreUnavailable`, or `InvalidTask` for a newer one.
         """
+        if repaired(self.path).exists():
+            raise JournalDamaged(str(self.path), None, "a recovery of it was cut off, and has to be run again")
         position = damage(self.wal)
         if position is not None:
             raise JournalDamaged(str(self.wal), position, "the length of an entry is not what was written")
@@ -182,8 +189,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, chunks: list[bytes]) -> None:
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Make or upgrade the tables; the number of the last event that is in."""
     found = _version(connection)
-    if found is not None and found > VERSION:
-        raise InvalidTask(f"{path} was written by a newer gobstopper-tasks (journal version {found}): upgrade")
+    refuse_newer(found, path)
     if found != VERSION:
         connection.execute("BEGIN")
         for statement in CREATE:
@@ -196,6 +202,12 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         )
         connection.execute("COMMIT")
     return folded_in(connection)
+
+
+def refuse_newer(version: int | None, path: Path) -> None:
+    """Raise `InvalidTask` for a version of the journal that is not known yet."""
+    if version is not None and version > VERSION:
+        raise InvalidTask(f"{path} was written by a newer gobstopper-tasks (journal version {version}): upgrade")
 
 
 def folded_in(connection: duckdb.DuckDBPyConnection) -> int:

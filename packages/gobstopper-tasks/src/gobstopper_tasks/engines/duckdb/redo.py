@@ -14,7 +14,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,10 +76,11 @@ def names(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".redo-0"), path.with_name(path.name + ".redo-1")
 
 
-def read(path: Path) -> Iterator[Frame]:
+def read(path: Path, damaged: Callable[[int, int], None] | None = None) -> Iterator[Frame]:
     """The frames of a segment. One that a crash cut off at the end was never acknowledged, and is left out.
 
-    Raises `JournalDamaged` with the byte position for any other that is not whole.
+    Raises `JournalDamaged` with the byte position for any other that is not whole; or tells `damaged` where such bytes
+    begin and end, and goes on after them: each frame stands for itself.
     """
     if not path.exists() or path.stat().st_size == 0:
         return
@@ -87,27 +88,41 @@ def read(path: Path) -> Iterator[Frame]:
         at = 0
         while at < len(log):
             frame = _frame(log, at)
-            if frame is None:
-                if _torn(log, at):
-                    return
+            if frame is not None:
+                yield frame
+                at = frame.end
+                continue
+            if _torn(log, at):
+                return
+            if damaged is None:
                 raise JournalDamaged(str(path), at, "a frame of the redo log is not what was written")
-            yield frame
-            at = frame.end
+            end = _next_frame(log, at)
+            damaged(at, end)
+            at = end
 
 
-def in_order(paths: Sequence[Path]) -> list[Path]:
+def in_order(paths: Sequence[Path], damaged: Callable[[int, int], None] | None = None) -> list[Path]:
     """The older segment first: one is begun when the other is given away."""
-    begins = ((next((frame.first for frame in read(path)), 0), path) for path in paths)
+    begins = ((next((frame.first for frame in read(path, damaged)), 0), path) for path in paths)
     return [path for _, path in sorted(begins)]
 
 
-def next_frame(path: Path, position: int) -> int:
-    """Where the first whole frame after `position` starts, or the length of the segment."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
-        found = log.find(_MAGIC, position + 1)
-        while found != -1 and _frame(log, found) is None:
-            found = log.find(_MAGIC, found + 1)
-        return len(log) if found == -1 else found
+def _next_frame(log: mmap.mmap, position: int) -> int:
+    # Where the first whole frame after `position` starts, or the length of the segment.
+    found = log.find(_MAGIC, position + 1)
+    while found != -1 and _frame(log, found) is None:
+        found = log.find(_MAGIC, found + 1)
+    return len(log) if found == -1 else found
+
+
+def sync_folder(folder: Path) -> None:
+    """Else a crash of the machine can lose names that are new in it."""
+    if hasattr(os, "O_DIRECTORY"):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _head(log: mmap.mmap, at: int) -> tuple[int, int, int, int] | None:
@@ -190,12 +205,7 @@ class RedoLog:
             self._files.append(os.open(path, _FLAGS, 0o666))
             os.ftruncate(self._files[-1], size)  # what a crash cut off was never acknowledged
         self._torn = [False, False]
-        if hasattr(os, "O_DIRECTORY"):
-            folder = os.open(self._paths[0].parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)  # else a crash of the machine can lose the new names
-            finally:
-                os.close(folder)
+        sync_folder(self._paths[0].parent)
 
     @property
     def opened(self) -> bool:
