@@ -86,6 +86,16 @@ def test_a_forked_child_drops_its_copies(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.parametrize("length", range(60, 120))
+def test_the_name_under_which_a_socket_is_made_fits_on_macos_too(
+    tmp_path: Path, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = Path("/" + "d" * (length - 9) + "/x.duckdb")
+    found = socket_path(path)
+    assert found.parent != path.parent or len(f"{found}.4194304") <= 103
+
+
 async def test_a_path_too_long_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert socket_path(Path("/short/tasks.duckdb")) == Path("/short/tasks.duckdb.sock")
     temporary = tmp_path / "t"

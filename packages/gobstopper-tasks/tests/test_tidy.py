@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from gobstopper_tasks import TaskQueue, TaskStoreUnavailable
+from gobstopper_tasks import JournalDamaged, TaskQueue, TaskStoreUnavailable
 from gobstopper_tasks.engines._journal import Event, Kind
 from gobstopper_tasks.engines.duckdb import database, redo, tidy
 from gobstopper_tasks.engines.duckdb.journal import DuckDBJournal
@@ -131,6 +132,37 @@ async def test_a_fold_that_failed_is_made_again(
     monkeypatch.setattr(database, "take_in", take_in)
     _, rows = await journal.sql("SELECT id FROM journal WHERE id <> '' ORDER BY seq", [])
     assert [id_ for (id_,) in rows] == ["id-0", "id-1", "id-2", "id-100", "id-101"]
+
+
+async def test_what_a_disk_lost_of_the_redo_log_is_not_forgotten(
+    journal: DuckDBJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "fold", lambda: None)  # the tidier's
+    for n in range(3):
+        assert await written(journal, 1, n) is None
+    segment = next(name for name in redo.names(journal.path) if name.stat().st_size)
+    content = segment.read_bytes()
+    os.truncate(segment, len(content) - 5)
+    monkeypatch.undo()
+    with pytest.raises(JournalDamaged, match="the rest is not there"):
+        await asyncio.to_thread(journal.fold)
+    with pytest.raises(TaskStoreUnavailable, match="the rest is not there"):
+        await journal.lookup(["id"])
+    segment.write_bytes(content)
+    await asyncio.to_thread(journal.fold)
+    assert await journal.sql("SELECT count(*) AS n FROM journal", []) == (["n"], [(3,)])
+
+
+async def test_the_name_of_duckdbs_log_is_durable_before_the_redo_log_is_forgotten(
+    journal: DuckDBJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    folded = journal.redo.folded
+    monkeypatch.setattr(database, "sync_folder", lambda folder: done.append(str(folder)))
+    monkeypatch.setattr(journal.redo, "folded", lambda: (done.append("folded"), folded()))
+    assert await written(journal, 1) is None
+    await asyncio.to_thread(journal.fold)
+    assert done[:2] == [str(journal.path.parent), "folded"]
 
 
 async def test_adding_stops_when_nothing_can_be_folded_for_long(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidTask, JournalDamaged, TaskStoreUnavailable
 from .._journal import Kind
-from .redo import Frame, decode
+from .redo import Frame, decode, sync_folder
 from .schema import CREATE, VERSION
 from .walcheck import damage
 
@@ -96,6 +96,7 @@ class Database:
         """
         with self.cursor() as cursor:
             self.folded = take_in(cursor, frames, self.folded)
+        sync_folder(self.path.parent)  # DuckDB makes a new log after each checkpoint, and syncs that, but not its name
 
     def grow(self, error: Exception) -> bool:
         """If this was too little memory, allow more, up to 16 times `memory_limit`; False if that is no remedy.

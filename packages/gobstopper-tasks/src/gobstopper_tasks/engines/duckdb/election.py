@@ -14,6 +14,8 @@ try:
 except ImportError:  # Windows: one process, guarded by DuckDB's own lock
     fcntl = None  # type: ignore[assignment]
 
+_LONGEST = 103  # bytes in the path of a socket on macOS; 107 on Linux
+
 _held: weakref.WeakSet[OwnerLock] = weakref.WeakSet()
 
 
@@ -72,7 +74,7 @@ def socket_path(database: Path) -> Path:
     Beside the file or, where that is too long for a socket, in a private temporary folder.
     """
     beside = database.with_name(database.name + ".sock")
-    if len(os.fsencode(beside)) < 100:
+    if len(os.fsencode(beside)) + len(".4194304") <= _LONGEST:  # it is made under a name with the process id
         return beside
     folder = Path(tempfile.gettempdir()) / f"gobstopper-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

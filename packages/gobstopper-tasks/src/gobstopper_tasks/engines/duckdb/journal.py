@@ -19,7 +19,7 @@ from .._journal import Event, Kind, Written
 from . import switching
 from .database import Database, events_of, explain
 from .forks import forget_on_fork, keep_on_fork
-from .redo import RedoLog, decode, encode, read
+from .redo import RedoLog, decode, encode
 from .schema import FINAL, INFO, info_of, spec_of
 from .tidy import Tidier
 
@@ -210,7 +210,7 @@ class DuckDBJournal:
         # What is written meanwhile is left for the next time: it may never end.
         for _ in range(2 if self.redo.backlog else 1):
             if (segment := self.redo.sealed()) is not None:
-                self.database.fold(read(segment))
+                self.database.fold(self.redo.whole(segment))
                 self.redo.folded()
 
     # -- reading, in threads of its own

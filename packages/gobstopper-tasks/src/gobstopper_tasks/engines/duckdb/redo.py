@@ -255,6 +255,15 @@ class RedoLog:
                 self._active, other = other, self._active
             return self._paths[other]
 
+    def whole(self, segment: Path) -> Iterator[Frame]:
+        """The frames of a segment that `sealed` gave. Raises `JournalDamaged` if its end is not there any more."""
+        end = 0
+        for frame in read(segment):
+            end = frame.end
+            yield frame
+        if end < (written := self._sizes[self._paths.index(segment)]):  # no crash did that: it was acknowledged
+            raise JournalDamaged(str(segment), end, f"of the {written} bytes that were written the rest is not there")
+
     def folded(self) -> None:
         """What `sealed` gave is in DuckDB: forget it."""
         with self._switching:
