@@ -34,7 +34,8 @@ def opened(made: DuckDBJournal) -> DuckDBJournal:
 async def written(journal: DuckDBJournal, count: int, start: int = 0) -> BaseException | None:
     future = asyncio.get_running_loop().create_future()
     events = [
-        Event(Kind.ADDED, time.time(), f"id-{n}", f'{{"id":"id-{n}","name":"t"}}') for n in range(start, start + count)
+        Event(Kind.ADDED, time.time(), f"id-{n}", f'{{"id":"id-{n}","name":"t","args":{{}}}}')
+        for n in range(start, start + count)
     ]
     journal.write(events, future.set_result)
     return await future
@@ -163,6 +164,27 @@ async def test_the_name_of_duckdbs_log_is_durable_before_the_redo_log_is_forgott
     assert await written(journal, 1) is None
     await asyncio.to_thread(journal.fold)
     assert done[:2] == [str(journal.path.parent), "folded"]
+
+
+async def test_looks_into_the_history_at_once_are_few(journal: DuckDBJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+    read = journal._read
+
+    async def counted(work, *rest):
+        looks.append(work)
+        return await read(work, *rest)
+
+    monkeypatch.setattr(journal, "_read", counted)
+    assert await written(journal, 20) is None
+    found = await asyncio.gather(*(journal.lookup([f"id-{n}", "other"]) for n in range(50)))
+    assert [sorted(one) for one in found] == [[f"id-{n}"] if n < 20 else [] for n in range(50)]
+    assert len(looks) < 5
+    leaving = asyncio.create_task(journal.lookup(["id-1"]))
+    staying = asyncio.create_task(journal.lookup(["id-2"]))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert list(await staying) == ["id-2"]
+    assert list(await journal.lookup(["id-1"])) == ["id-1"]
 
 
 async def test_adding_stops_when_nothing_can_be_folded_for_long(

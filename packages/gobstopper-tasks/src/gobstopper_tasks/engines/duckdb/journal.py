@@ -82,6 +82,9 @@ class DuckDBJournal:
         self._reader = ThreadPoolExecutor(1, "gobstopper-journal-reader")
         self._asker = ThreadPoolExecutor(1, "gobstopper-journal-sql")  # whose statements may take any time
         self._readings: set[Reading] = set()
+        self._wanted: set[str] = set()  # ids that the next look is for
+        self._look: asyncio.Task[dict[str, tuple[Any, ...]]] | None = None
+        self._looking = asyncio.Lock()
         self._folding = threading.Lock()
         keep_on_fork(self)
         forget_on_fork(self.redo)
@@ -256,14 +259,26 @@ class DuckDBJournal:
         self._asker.shutdown()
 
     async def lookup(self, ids: Sequence[str]) -> dict[str, TaskInfo]:
-        """See `Journal`."""
-        statement = f"SELECT {INFO} FROM tasks WHERE id IN (SELECT unnest(?::VARCHAR[])) {_LATEST_LAST}"  # noqa: S608 - our own
-        try:
-            rows = await self._read(lambda cursor: cursor.execute(statement, [list(ids)]).fetchall())
-        except JournalDamaged as error:  # what happens without the history goes on; whoever needs it is refused
-            raise TaskStoreUnavailable(str(error)) from error
+        """See `Journal`. What is asked for while one look is under way goes together in the next.
+
+        After a fail-over each add that is in doubt asks, and each look reads the ids of the whole history.
+        """
+        self._wanted.update(ids)
+        if self._look is None:
+            self._look = self._loop.create_task(self._lookup())
+        rows = await asyncio.shield(self._look)
         now = time.time()
-        return {row[0]: info_of(row, now) for row in rows}
+        return {id_: info_of(rows[id_], now) for id_ in ids if id_ in rows}
+
+    async def _lookup(self) -> dict[str, tuple[Any, ...]]:
+        statement = f"SELECT {INFO} FROM tasks WHERE id IN (SELECT unnest(?::VARCHAR[])) {_LATEST_LAST}"  # noqa: S608 - our own
+        async with self._looking:
+            wanted, self._wanted, self._look = list(self._wanted), set(), None
+            try:
+                rows = await self._read(lambda cursor: cursor.execute(statement, [wanted]).fetchall())
+            except JournalDamaged as error:  # what happens without the history goes on; whoever needs it is refused
+                raise TaskStoreUnavailable(str(error)) from error
+        return {row[0]: row for row in rows}
 
     async def specs(self, ids: Sequence[str]) -> dict[str, TaskSpec]:
         """See `Journal`."""
