@@ -108,6 +108,12 @@ def parse_segments(text: str) -> list[list[Part]]:
         else:
             position += 1
     _literal(text, start, position, segments[-1])
+    for parts in segments:
+        if parts in (["."], [".."]):
+            column = f"{text}/".index(f"/{parts[0]}/") + 2
+            raise PatternError(
+                text, column, f"clients remove the segment {parts[0]!r}, and never ask for it; remove it"
+            )
     if len(segments) > MAX_SEGMENTS:
         raise PatternError(text, 1, f"it has {len(segments)} segments; {MAX_SEGMENTS} are the most")
     return segments
