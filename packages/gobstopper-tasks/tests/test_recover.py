@@ -128,6 +128,17 @@ async def test_a_repaired_journal_that_cannot_be_written_changes_nothing(
     assert await events(path) == COUNT + 1
 
 
+async def test_no_room_for_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(TaskStoreUnavailable, match="make room"):
+        recover(path)
+    monkeypatch.undo()
+    assert recover(path).damaged
+
+
 async def test_many_damaged_frames_take_no_longer_than_few(path: Path) -> None:
     broken = bytearray()
     for n in range(6000):

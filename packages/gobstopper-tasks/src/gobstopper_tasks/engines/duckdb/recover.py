@@ -63,6 +63,10 @@ def recover(path: Path) -> Recovery:
         raise TaskStoreUnavailable(f"{path} is in use: stop the processes that use it first")
     try:
         return _recover(path)
+    except OSError as error:
+        raise TaskStoreUnavailable(
+            f"{path} cannot be repaired now: {error}. Nothing is lost: make room for a copy, and run it again"
+        ) from error
     finally:
         lock.release()
 
