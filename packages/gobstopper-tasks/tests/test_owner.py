@@ -13,9 +13,9 @@ import pytest
 
 from gobstopper_tasks import TaskQueue, TaskSpec, TaskStoreUnavailable
 from gobstopper_tasks.engines._broker import Broker
-from gobstopper_tasks.engines.duckdb import owner as owner_module
 from gobstopper_tasks.engines.duckdb import redo
 from gobstopper_tasks.engines.duckdb.election import socket_path
+from gobstopper_tasks.engines.duckdb.journal import DuckDBJournal
 from gobstopper_tasks.engines.duckdb.owner import Owner, OwnerOptions
 from gobstopper_tasks.ids import task_id
 from gobstopper_tasks.task import JSON
@@ -94,14 +94,14 @@ async def test_what_comes_while_it_closes_is_answered(path: Path, monkeypatch: p
     closing = owner(path)
     await closing.open()
     begun, go_on = threading.Event(), threading.Event()
-    close = owner_module.DuckDBJournal.close
+    close = DuckDBJournal.close
 
-    def slow(self: owner_module.DuckDBJournal) -> None:
+    def slow(self: DuckDBJournal) -> None:
         close(self)
         begun.set()
         assert go_on.wait(20)
 
-    monkeypatch.setattr(owner_module.DuckDBJournal, "close", slow)
+    monkeypatch.setattr(DuckDBJournal, "close", slow)
     end = asyncio.create_task(closing.close(lambda: None))
     assert await asyncio.to_thread(begun.wait, 20)
     answer = asyncio.get_running_loop().create_future()
