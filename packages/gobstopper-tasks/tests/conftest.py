@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from brokers import Journal
+from gobstopper_tasks.engines._broker import Broker
+from gobstopper_tasks.engines._ledger import Ledger
 
 pytest.register_assert_rewrite("gobstopper_tasks.conformance")
 
@@ -21,3 +29,18 @@ def last_streams() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unclosed <MemoryObject", ResourceWarning)
         gc.collect()
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+async def broker(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Broker]:
+    monkeypatch.setattr("gobstopper_tasks.engines._outbox.AFTER_FAILURE", 0.05)
+    monkeypatch.setattr("gobstopper_tasks.engines._broker.AFTER_FAILURE", 0.05)
+    monkeypatch.setattr("gobstopper_tasks.engines._dispatcher._REJOIN", 0.05)
+    broker = Broker(Ledger(), journal, lease=60.0)
+    yield broker
+    broker.stop()

@@ -7,100 +7,11 @@ import time
 
 import pytest
 
-from gobstopper_tasks import TaskInfo, TaskSpec, TaskStatus, TaskStoreUnavailable
-from gobstopper_tasks.engines import _dispatcher as dispatcher_module
+from brokers import Journal, Session, add, spec
+from gobstopper_tasks import TaskInfo, TaskStatus, TaskStoreUnavailable
 from gobstopper_tasks.engines._broker import Broker
-from gobstopper_tasks.engines._journal import Event, Kind, NullJournal
-from gobstopper_tasks.engines._ledger import Ledger
-from gobstopper_tasks.ids import task_id
-from gobstopper_tasks.task import JSON, Cancelled, Claim, Dead, Done, Enqueued, Retry
-
-
-class Journal(NullJournal):
-    """Writes in the next tick; `broken` is the error that it gives instead."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.batches = self.tries = 0
-        self.broken: BaseException | None = None
-        self.stored: dict[str, TaskInfo] = {}
-        self.old_specs: dict[str, TaskSpec] = {}
-        self.away = False
-
-    def write(self, events, written) -> None:
-        self.tries += 1
-
-        def answer() -> None:
-            if self.broken is None:
-                self.events.extend(events)
-                self.batches += 1
-            written(self.broken)
-
-        asyncio.get_running_loop().call_soon(answer)
-
-    async def lookup(self, ids):
-        if self.away:
-            raise TaskStoreUnavailable("away")
-        return {id_: self.stored[id_] for id_ in ids if id_ in self.stored}
-
-    async def specs(self, ids):
-        return {id_: self.old_specs[id_] for id_ in ids if id_ in self.old_specs}
-
-    def kinds(self, id_: str) -> list[Kind]:
-        return [Kind(event.kind) for event in self.events if event.id == id_]
-
-
-class Session:
-    def __init__(self, name: str = "s") -> None:
-        self.id = name
-        self.capacity: dict[str, int] = {}
-        self.busy: dict[str, int] = {}
-        self.running: dict = {}
-        self.seen = 0.0
-        self.claims: list[Claim] = []
-        self.stopped: list[str] = []
-
-    def start(self, claim: Claim) -> None:
-        self.claims.append(claim)
-
-    def cancel(self, id: str) -> None:
-        self.stopped.append(id)
-
-
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
-@pytest.fixture
-async def broker(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gobstopper_tasks.engines._outbox.AFTER_FAILURE", 0.05)
-    monkeypatch.setattr("gobstopper_tasks.engines._broker.AFTER_FAILURE", 0.05)
-    monkeypatch.setattr(dispatcher_module, "_REJOIN", 0.05)
-    broker = Broker(Ledger(), journal, lease=60.0)
-    yield broker
-    broker.stop()
-
-
-def spec(name: str = "t", **options) -> TaskSpec:
-    return TaskSpec(id=task_id(), name=name, added_at=time.time(), **options)
-
-
-async def add(broker: Broker, *specs: TaskSpec, checked: bool = False) -> list[Enqueued]:
-    future = asyncio.get_running_loop().create_future()
-
-    def added(answer) -> None:
-        if isinstance(answer, BaseException):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-    texts = [JSON.encode(item).decode() for item in specs]
-    if checked:
-        await broker.add_checked(specs, texts, added)
-    else:
-        broker.add(specs, texts, added)
-    return await future
+from gobstopper_tasks.engines._journal import Kind
+from gobstopper_tasks.task import Cancelled, Dead, Done, Enqueued, Retry
 
 
 async def settle(seconds: float = 0.02) -> None:

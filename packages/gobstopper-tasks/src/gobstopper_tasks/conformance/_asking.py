@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from .. import Cap, Hook, TaskContext, TaskQueue, Unsupported, current_task
+from .. import Cap, Hook, TaskContext, TaskQueue, TaskStoreClosed, Unsupported, current_task
 from ._base import PATIENCE, Suite, needs, reaches, until
 
 
@@ -49,6 +50,14 @@ class Asking(Suite):
                 await queue.sql(bad)
         with pytest.raises(ValueError, match="does not work"):
             await queue.sql("SELECT nothing FROM nowhere")
+
+    async def test_who_waits_is_told_when_the_queue_closes(self, queue: TaskQueue) -> None:
+        id_ = await queue.add("add_up", a=1)
+        waiting = [asyncio.create_task(queue.wait(id_)), asyncio.create_task(queue.wait(id_, 600))]
+        await asyncio.sleep(0.3)
+        await queue.close()
+        for outcome in await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), PATIENCE):
+            assert isinstance(outcome, TaskStoreClosed)
 
     async def test_what_it_cannot_do_it_says(self, queue: TaskQueue) -> None:
         if Cap.SQL not in queue.caps:

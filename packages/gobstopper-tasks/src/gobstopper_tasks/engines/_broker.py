@@ -7,6 +7,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -23,6 +24,10 @@ Added = Callable[[list[Enqueued] | BaseException], None]
 
 _ADDED = int(Kind.ADDED)
 _tuple = tuple.__new__  # what `Event(…)` comes down to, without a call in between: this one is made for each add
+
+
+def _nothing() -> None:
+    pass
 
 
 class Addition:
@@ -92,15 +97,15 @@ class Broker(Dispatcher):
             if spec.due:
                 self._arm()
             if spec.after and ledger.hopeless(record):
-                self._cancel_waiting(record, "a task it comes after did not succeed")
+                self._cancel_waiting(record, "a task it comes after did not succeed", spare=False)
 
     async def add_checked(self, specs: Sequence[TaskSpec], texts: Sequence[str], added: Added) -> None:
         """As `add`, for specs that may have been stored before, and ended since: looks into the history first."""
         unknown = [spec.id for spec in specs if self.ledger.known(spec) is None]
         try:
             old = await self.journal.lookup(unknown) if unknown else {}
-        except TaskStoreUnavailable as error:
-            added(error)
+        except Exception as error:  # noqa: BLE001 - whoever waits must be told
+            added(error if isinstance(error, TaskStoreUnavailable) else TaskStoreUnavailable(str(error)))
             return
         fresh = [(spec, text) for spec, text in zip(specs, texts, strict=True) if spec.id not in old]
 
@@ -133,7 +138,7 @@ class Broker(Dispatcher):
             if record.session is not None and (session := self.sessions.get(record.session)):
                 session.cancel(id)
         if waits:
-            await self._durable(NO_ROW, "", None, lambda: None)
+            await self._durable(NO_ROW, "", None, _nothing)
         return reached
 
     async def requeue(self, ids: Sequence[str]) -> int:
@@ -145,7 +150,7 @@ class Broker(Dispatcher):
             live, ended = self.ledger.records.get(id), self.ledger.recent.get(id)
             if live is not None:
                 if live.status in (TaskStatus.RETRYING, TaskStatus.SCHEDULED) and live.waiting is None:
-                    waits.append(self._durable(Kind.DUE, id, None, lambda live=live: self._due_now(live)))  # type: ignore[misc]
+                    waits.append(self._durable(Kind.DUE, id, None, partial(self._due_now, live)))
             elif ended is None:
                 missing.append(id)
             elif ended.status is not TaskStatus.SUCCEEDED:
@@ -157,15 +162,13 @@ class Broker(Dispatcher):
                 self._reviving.add(id)
                 spec = msgspec.structs.replace(spec, due=0.0, after=() if spec.into is None else spec.after)  # noqa: PLW2901
                 text = JSON.encode(spec).decode()
-                waits.append(self._durable(Kind.REVIVED, id, text, lambda spec=spec: self._revived(spec)))  # type: ignore[misc]
-        try:
-            for wait in waits:
-                await wait
-        finally:
-            self._reviving.difference_update(specs)
-            for id, spec in specs.items():
-                if id not in self.ledger.records:
-                    self._leave_key(spec)
+                waits.append(
+                    self._durable(
+                        Kind.REVIVED, id, text, partial(self._revived, spec), partial(self._not_revived, spec)
+                    )
+                )
+        for wait in waits:
+            await wait
         return len(waits)
 
     def _take_key(self, spec: TaskSpec) -> bool:
@@ -179,7 +182,9 @@ class Broker(Dispatcher):
         if spec.unique_key is not None and self.ledger.unique.get(key) == spec.id:
             del self.ledger.unique[key]
 
-    def _durable(self, kind: int, id: str, data: str | None, apply: Callable[[], None]) -> asyncio.Future[None]:
+    def _durable(
+        self, kind: int, id: str, data: str | None, apply: Callable[[], None], undo: Callable[[], None] = _nothing
+    ) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
 
         def done() -> None:
@@ -188,6 +193,7 @@ class Broker(Dispatcher):
                 future.set_result(None)
 
         def failed(error: BaseException) -> None:
+            undo()
             if not future.done():
                 future.set_exception(TaskStoreUnavailable(f"the task journal cannot be written: {error}"))
 
@@ -200,8 +206,13 @@ class Broker(Dispatcher):
             self._dirty.add(record.spec.category)
 
     def _revived(self, spec: TaskSpec) -> None:
+        self._reviving.discard(spec.id)
         self.ledger.revive(spec, time.time(), self._loop.time())
         self._dirty.add(spec.category)
+
+    def _not_revived(self, spec: TaskSpec) -> None:
+        self._reviving.discard(spec.id)
+        self._leave_key(spec)
 
     def progress(self, id: str, value: float | None, note: str | None) -> None:
         """See `TaskEngine.progress`. Journaled at most once a second for each task, and not waited for."""
@@ -228,8 +239,13 @@ class Broker(Dispatcher):
             found |= await self.journal.lookup(missing)
         return [found.get(id) for id in ids]
 
-    async def wait(self, id: str, timeout: float | None) -> TaskInfo | None:  # noqa: ASYNC109
-        """See `TaskEngine.wait`."""
+    async def wait(
+        self,
+        id: str,
+        timeout: float | None,  # noqa: ASYNC109
+        group: set[asyncio.Future[TaskInfo]] | None = None,
+    ) -> TaskInfo | None:
+        """See `TaskEngine.wait`. What is waited for is in `group` meanwhile."""
         if id not in self.ledger.records:
             return (await self.status([id]))[0]
         future: asyncio.Future[TaskInfo] = self._loop.create_future()
@@ -239,12 +255,16 @@ class Broker(Dispatcher):
                 future.set_result(info)
 
         self.waiters.setdefault(id, []).append(tell)
+        if group is not None:
+            group.add(future)
         try:
             async with asyncio.timeout(timeout):
                 return await future
         except TimeoutError:
             return (await self.status([id]))[0]
         finally:
+            if group is not None:
+                group.discard(future)
             if (waiters := self.waiters.get(id)) is not None and tell in waiters:
                 waiters.remove(tell)
                 if not waiters:

@@ -43,6 +43,10 @@ class Session(Protocol):
         """Ask it to stop."""
         ...
 
+    def drop(self) -> None:
+        """Its lease is over: if it is alive after all, it must join again."""
+        ...
+
 
 class Dispatcher(Outbox):
     """The owner of all tasks.
@@ -62,6 +66,7 @@ class Dispatcher(Outbox):
         self._pumping = False
         self._paused_until = 0.0
         self._orphans: dict[str, tuple[float, list[Record]]] = {}
+        self._retakes: dict[str, asyncio.TimerHandle] = {}  # one for each category, however often it is asked
         self._reviving: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -130,7 +135,7 @@ class Dispatcher(Outbox):
         for record in list(self.ledger.records.values()):
             record.suspect = bool(dead)
             if record.waiting is not None and any(id not in self.ledger.records for id in record.waiting):
-                self._cancel_waiting(record, "a task it comes after did not succeed")
+                self._cancel_waiting(record, "a task it comes after did not succeed", spare=False)
             if record.status is TaskStatus.RUNNING:
                 if record.session in dead:
                     self._return(record, crashed=True)
@@ -173,11 +178,19 @@ class Dispatcher(Outbox):
             record, wait = self.ledger.take(category, self._loop.time())
             if record is None:
                 if wait is not None:
-                    self._loop.call_later(wait, self._retake, category)
+                    self._retake_in(wait, category)
                 return
             self._assign(record, best)
 
+    def _retake_in(self, wait: float, category: str) -> None:
+        if (set_already := self._retakes.get(category)) is not None:
+            if set_already.when() <= self._loop.time() + wait + 0.001:
+                return
+            set_already.cancel()
+        self._retakes[category] = self._loop.call_later(wait, self._retake, category)
+
     def _retake(self, category: str) -> None:
+        self._retakes.pop(category, None)
         self._dirty |= self.ledger.unpark_rated()
         self._dirty.add(category)
         self._pump()
@@ -219,6 +232,7 @@ class Dispatcher(Outbox):
             ack()
             return
         record.claim = number + 1  # a second outcome of this claim, or a lease that ends now, is too late
+        record.leaving = True
         if isinstance(outcome, Retry) and record.cancelling:
             outcome = Cancelled(outcome.error)
         if isinstance(outcome, Retry):
@@ -253,7 +267,7 @@ class Dispatcher(Outbox):
         now = time.time()
         self._dirty.add(record.spec.category)
         for hopeless in self.ledger.finish(record, status, result, error, now):
-            self._cancel_waiting(hopeless, f"a task it comes after did not succeed: {record.spec.id}")
+            self._cancel_waiting(hopeless, f"a task it comes after did not succeed: {record.spec.id}", spare=False)
         if waiters := self.waiters.pop(record.spec.id, None):
             info = record.info(now)
             for tell in waiters:
@@ -268,6 +282,8 @@ class Dispatcher(Outbox):
                 self.ledger.retry(record, outcome.delay, outcome.error, now, tick)
             else:
                 self.ledger.give_back(record, outcome.delay, False, now, tick)
+            if record.cancelling:  # asked for while this was on its way
+                self._cancel_waiting(record, "cancelled before it ran again", spare=False)
             self._dirty.add(record.spec.category)
             self._arm()
             ack()
@@ -275,6 +291,9 @@ class Dispatcher(Outbox):
         self._emit(Kind.RETRYING if outcome.counted else Kind.RETURNED, record.spec.id, data, done)
 
     def _return(self, record: Record, crashed: bool) -> None:
+        if record.status is not TaskStatus.RUNNING or record.leaving:
+            return  # it ended meanwhile, or is given back already
+        record.leaving = True
         number, record.claim = record.claim, record.claim + 1
         # Tasks that died together are parted, so that one that kills does not take the same others with it each time.
         delay = random.random() * 0.5 if crashed else 0.0  # noqa: S311 - guards nothing
@@ -282,11 +301,10 @@ class Dispatcher(Outbox):
         data = JSON.encode(Returned(delay, crashed=crashed, number=number)).decode()
 
         def done() -> None:
-            if record.cancelling:
-                record.cancelling = False
-                self._cancel_waiting(record, "cancelled; its worker ended")
-                return
             self.ledger.give_back(record, delay, crashed, time.time(), self._loop.time())
+            if record.cancelling:
+                self._cancel_waiting(record, "cancelled; its worker ended", spare=False)
+                return
             self._dirty.add(record.spec.category)
             self._arm()
 
@@ -311,11 +329,14 @@ class Dispatcher(Outbox):
                 for record in session.running.values():
                     self._return(record, crashed=True)
                 session.running.clear()
+                session.busy.clear()
+                session.drop()
         self._collect_orphans()
         self.ledger.forget_keys(time.time() - self.history)
         self._housekeeping = self._loop.call_later(min(self.lease / 4, 1.0), self._keep_house)
 
-    def _cancel_waiting(self, record: Record, error: str) -> None:
+    def _cancel_waiting(self, record: Record, error: str, spare: bool = True) -> None:
+        # Without `spare` it is tried until it is stored: the task can never run.
         record.cancelling = True
         data = JSON.encode(Finished(TaskStatus.CANCELLED, error=error, attempt=record.attempt)).decode()
         self._emit(
@@ -323,7 +344,7 @@ class Dispatcher(Outbox):
             record.spec.id,
             data,
             lambda: self._finished(record, TaskStatus.CANCELLED, None, error),
-            failed=lambda _: self.ledger.spare(record),
+            failed=(lambda _: self.ledger.spare(record)) if spare else None,
         )
 
     # -- time

@@ -47,6 +47,7 @@ class Ledger:
         self._wall: list[Timer] = []
         self._monotonic: list[Timer] = []
         self._order = 0
+        self._untimely = 0  # tasks that ended although something in the timer heaps stands for them
         self.woken: set[str] = set()  # categories that gained something because a task in another one ended
 
     def find(self, id: str) -> Record | None:
@@ -115,7 +116,9 @@ class Ledger:
                 self.dependents.setdefault(id, []).append(record.spec.id)
             self._become(record, _SCHEDULED)
         else:
-            self._time(record, record.spec.due, record.spec.relative, now, tick, _SCHEDULED)
+            # A delay is never longer than it was, although the clock may have been set back since it was written.
+            due = min(spec.due, now + spec.due - spec.added_at) if spec.relative else spec.due
+            self._time(record, due, spec.relative, now, tick, _SCHEDULED)
 
     def start(self, record: Record, number: int, session: str, now: float) -> None:
         """It was handed to `session`."""
@@ -131,6 +134,8 @@ class Ledger:
         self, record: Record, status: TaskStatus, result: msgspec.Raw | None, error: str | None, now: float
     ) -> list[Record]:
         """It ended. Gives the tasks that came after it and can never run now."""
+        if record.status in (_SCHEDULED, _RETRYING) and record.waiting is None:
+            self._forget_time()
         self._leave(record)
         self._become(record, status)
         record.finished_at, record.result, record.error = now, result, error
@@ -232,6 +237,7 @@ class Ledger:
             heapq.heappush(self._ready.setdefault(record.spec.category, []), entry)
 
     def _leave(self, record: Record) -> None:
+        record.leaving = False
         if record.status is _RUNNING:
             for gate in self._gates_of(record):
                 gate.leave()
@@ -249,6 +255,15 @@ class Ledger:
                     self._push(record)
                     gained.add(record.spec.category)
         return gained
+
+    def _forget_time(self) -> None:
+        # Entries of what ended before its time are not looked for, but many of them are thrown out together.
+        self._untimely += 1
+        if self._untimely > 1000 and 2 * self._untimely > len(self._wall) + len(self._monotonic):
+            self._untimely = 0
+            for heap in (self._wall, self._monotonic):
+                heap[:] = [entry for entry in heap if entry[3].status in (_SCHEDULED, _RETRYING)]
+                heapq.heapify(heap)
 
     def next_due(self, now: float, tick: float) -> float | None:
         """Seconds until something is due; at most 1 for wall-clock times, because the clock may be set."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..engine import Filter
+from ..errors import TaskStoreClosed
 from ..task import Claim, Enqueued, Outcome, TaskInfo, TaskSpec
 from ._broker import Added, Broker
 from ._record import Record
@@ -25,6 +26,7 @@ class LocalLink:
         self._broker = broker
         self._loop = asyncio.get_running_loop()
         self._slots = slots
+        self._waits: set[asyncio.Future[TaskInfo]] = set()
         broker.join(self, claims)
         self.seen = float("inf")
 
@@ -37,6 +39,9 @@ class LocalLink:
     def cancel(self, id: str) -> None:  # noqa: A002
         """See `Session`."""
         self._slots.cancel(id)
+
+    def drop(self) -> None:
+        """See `Session`. A process is never silent to itself."""
 
     # -- Link
 
@@ -85,7 +90,7 @@ class LocalLink:
 
     async def wait(self, id: str, timeout: float | None) -> TaskInfo | None:  # noqa: A002, ASYNC109
         """See `TaskEngine.wait`."""
-        return await self._broker.wait(id, timeout)
+        return await self._broker.wait(id, timeout, self._waits)
 
     async def cancel_tasks(self, ids: Sequence[str]) -> int:
         """See `TaskEngine.cancel`."""
@@ -102,6 +107,12 @@ class LocalLink:
     async def stats(self) -> dict[str, dict[str, int]]:
         """See `TaskEngine.stats`."""
         return self._broker.stats()
+
+    def close(self) -> None:
+        """Tell whoever waits that nothing will come: the queue is closed in this process."""
+        for waiting in list(self._waits):
+            if not waiting.done():
+                waiting.set_exception(TaskStoreClosed("the task queue is closed"))
 
     async def sql(self, statement: str, parameters: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
         """See `TaskEngine.sql`."""

@@ -12,7 +12,8 @@ class Record(msgspec.Struct, gc=False, eq=False):
 
     `order` decides among equals; `claim` counts the times it was handed out and fences late outcomes; `attempt`
     counts the runs that use up a retry; `crashes` those that ended with their worker; `waiting` holds the tasks it
-    comes after; `stored` is False until the journal has it; a `suspect` was there when a worker or an owner died.
+    comes after; `stored` is False until the journal has it; a `suspect` was there when a worker or an owner died;
+    `leaving`: what came of its run is on its way into the journal.
     Not for the garbage collector: it is part of no circle, and there may be hundreds of thousands to look through.
     """
 
@@ -28,6 +29,7 @@ class Record(msgspec.Struct, gc=False, eq=False):
     queued: bool = False
     stored: bool = False
     suspect: bool = False
+    leaving: bool = False
     session: str | None = None
     started_at: float | None = None
     finished_at: float | None = None

@@ -76,6 +76,9 @@ class RemoteEngine(ABC, Generic[S]):
         for stop in self._runs.values():
             stop()
         await self._wind_down(grace)
+        for waiting in [future for futures in self._waiters.values() for future in futures]:
+            if not waiting.done():
+                waiting.set_result(None)  # to look again, and be told
         if ending := {*self._runs, *self._settling}:
             await asyncio.wait(ending, timeout=3.0)
         await self._coalescer.close()

@@ -51,6 +51,7 @@ class MemoryEngine:
             self._link.subscribe(category, 0)
         await self._slots.finish(grace)
         self._broker.stop()
+        self._link.close()
         self._broker = self._link = None
 
     def _report(self, claim: Claim, outcome: Outcome) -> None:

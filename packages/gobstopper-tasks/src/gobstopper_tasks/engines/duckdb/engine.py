@@ -155,15 +155,16 @@ class DuckDBEngine:
         while self._owed and time.monotonic() < deadline:  # noqa: ASYNC110 - and a deadline
             await asyncio.sleep(0.002)
         self._closed = True
-        if self._keeper is not None:
+        if self._keeper is not None:  # it may be about to own the file, and must give that up first
             self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         link, self._link = self._link, None
         self._linked.clear()
+        if link is not None:
+            link.close()
         if self._owner is not None:
             await self._owner.close(self._lock.release)
             self._owner = None
-        elif isinstance(link, PeerLink):
-            link.close()
         self._lock.release()
 
     # -- calls

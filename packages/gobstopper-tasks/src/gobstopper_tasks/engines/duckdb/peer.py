@@ -166,16 +166,21 @@ class PeerLink:
         """Add tasks; `texts` are the same as JSON. What is added within a tick of the loop is one message."""
         if not self._channel.connected:
             raise LinkLost("the connection to the owner ended")
+        size = sum(map(len, texts))
+        if size > wire.MOST_BYTES:
+            raise errors.InvalidTask(
+                f"{size:,} bytes of tasks at once, more than {wire.MOST_BYTES:,}: add fewer at once"
+            )
         future: asyncio.Future[list[Enqueued]] = self._loop.create_future()
         add = (future, [spec.id for spec in specs])
         if checked:
-            self._send_adds([add], list(texts), 0, checked)
+            self._send_adds([add], list(texts), size, checked)
             return await future
         if not self._adds:
             self._loop.call_soon(self._flush_adds)
         self._adds.append(add)
         self._texts += texts
-        self._size += sum(map(len, texts))
+        self._size += size
         if self._size > _BIG:
             self._flush_adds()
         return await future

@@ -60,7 +60,8 @@ class Replay:
         elif kind in (Kind.RETRYING, Kind.RETURNED):
             returned = _RETURNED.decode(data)
             record.claim = max(record.claim, returned.number)
-            delay = max(0.0, at + returned.delay - now) if returned.delay else 0.0
+            # Never longer than it was: the clock may have been set back.
+            delay = min(returned.delay, max(0.0, at + returned.delay - now))
             if kind == Kind.RETRYING:
                 ledger.retry(record, delay, returned.error, now, tick)
             else:

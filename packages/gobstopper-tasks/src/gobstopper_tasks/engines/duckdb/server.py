@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ...engine import Filter
+from ...errors import InvalidTask
 from ...task import JSON, Claim, Enqueued, Outcome
 from .._broker import Broker
 from .._record import Record
@@ -52,6 +53,10 @@ class PeerSession:
     def cancel(self, id: str) -> None:  # noqa: A002
         """See `Session`."""
         self.channel.send(wire.Stop(id))
+
+    def drop(self) -> None:
+        """See `Session`. A peer that was only slow connects again, and says what it runs."""
+        self.channel.abort()
 
     # -- messages
 
@@ -120,6 +125,8 @@ class PeerSession:
         try:
             value = await self._answer(message.method, message.arguments)
             data = msgspec.json.encode(value, enc_hook=str)
+            if len(data) > wire.MOST_BYTES:
+                raise InvalidTask(f"the answer is {len(data):,} bytes, more than {wire.MOST_BYTES:,}: ask for less")
             self.channel.send(wire.Reply(message.number, data, None), len(data))
         except Exception as error:  # noqa: BLE001 - it is raised again in the process that asked
             self.channel.send(wire.Reply(message.number, b"null", (type(error).__name__, str(error))))

@@ -17,6 +17,7 @@ from .forks import forget_on_fork
 
 PROTOCOL = 2
 MAX_FRAME = 256 << 20
+MOST_BYTES = MAX_FRAME - (16 << 20)  # of one message: a frame can hold others before it
 _SPLIT = 8 << 20
 _LENGTH = struct.Struct(">I")
 
@@ -203,6 +204,11 @@ class Channel(asyncio.Protocol):
         if out and self._transport is not None:
             frame = self._encoder.encode(out)
             self._transport.write(_LENGTH.pack(len(frame)) + frame)
+
+    def abort(self) -> None:
+        """End the connection now, whether the other end reads or not."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def close(self) -> None:
         """End the connection after what was written."""
