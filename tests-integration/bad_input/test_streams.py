@@ -125,7 +125,7 @@ def test_many_silent_streams_leave_room_for_others(worker: Worker) -> None:
     assert {client.read_head().status for client in clients} == {200}
     began = time.monotonic()
     assert worker.ask("GET", "/streams/big").complete
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     for client in clients:
         client.socket.close()
     assert eventually(lambda: len(worker.state()["notes"]) == 521, seconds=10)

@@ -58,4 +58,4 @@ def test_growth_is_linear(field: str) -> None:
     start = time.process_time()
     strong_match(field, '"b"')
     weak_match(field, '"b"')
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3  # minutes, if it were quadratic

@@ -120,7 +120,7 @@ class TestParseRange:
         for header in ("bytes=" + "," * 1_000_000, "bytes=" + " " * 1_000_000, "bytes=" + "0-0," * 300_000):
             start = time.process_time()
             parse_range(header, 100)
-            assert time.process_time() - start < 0.5
+            assert time.process_time() - start < 3  # minutes, if it were quadratic
 
     def test_content_range(self) -> None:
         assert content_range(0, 10, 100) == "bytes 0-9/100"

@@ -205,12 +205,12 @@ def test_reading_is_linear() -> None:
     import time
 
     def cost(size: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for field in ('for="' + "\\" * size, "for=" + "a" * size + "=", 'for="' + 'a\\"' * size, " " * size):
             parse_forwarded(field)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert cost(100_000) < 1.0
+    assert cost(100_000) < 3.0  # minutes, if it were quadratic
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,6 @@ async def test_owners_that_leave_in_order_are_followed_at_once(tmp_path: Path) -
         begun = time.monotonic()
         last = queues[-1]
         assert await last.result(await last.add("t", n=next(numbers)), 10) in range(100)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 8, "not the ten seconds that a new process waits for an owner"
     await queues[-1].close(1.0)
     assert ran == [0, 1]

@@ -165,7 +165,7 @@ def test_the_supervisor_kills_what_does_not_stop(tmp_path: Path) -> None:
     began = time.monotonic()
     _stop(process)
     assert process.returncode == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_supervise_returns_the_code_without_restart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def test_the_target_may_be_a_setting_and_costs_nothing_unused() -> None:
     began = time.monotonic()
     with TestClient(app):
         pass
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_an_application_that_starts_again_has_its_tasks_again(tmp_path: Path) -> None:

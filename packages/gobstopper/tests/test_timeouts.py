@@ -38,7 +38,7 @@ def test_a_handler_that_never_answers_gets_503(app: Gobstopper, caplog: pytest.L
         answer = client.get("/")
         assert answer.status == 503
         assert answer.headers["retry-after"] == "1"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert ended == ["cancelled"]
         assert "never" in caplog.text
         assert "did not answer within 0.3 s" in caplog.text
@@ -48,7 +48,7 @@ def test_a_handler_that_never_answers_gets_503(app: Gobstopper, caplog: pytest.L
 def test_a_handler_that_swallows_the_cancellation_is_answered_for(app: Gobstopper) -> None:
     @app.get("/", timeout=0.2)
     async def stubborn(request: Request) -> str:
-        end = asyncio.get_running_loop().time() + 3
+        end = asyncio.get_running_loop().time() + 5
         while (left := end - asyncio.get_running_loop().time()) > 0:
             try:
                 await asyncio.sleep(left)
@@ -60,7 +60,7 @@ def test_a_handler_that_swallows_the_cancellation_is_answered_for(app: Gobstoppe
         began = time.monotonic()
         answer = client.get("/")
         assert answer.status == 503
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4.5
 
 
 def test_streams_and_inner_timeouts_are_not_cut(app: Gobstopper) -> None:
