@@ -35,6 +35,8 @@ def test_it_is_a_mapping() -> None:
     [
         lambda s: s.get("x"),
         lambda s: "x" in s,
+        lambda s: s.is_new,
+        lambda s: s.created_at,
         len,
         list,
         bool,
@@ -50,9 +52,8 @@ def test_every_access_touches(use: Callable[[Session], object]) -> None:
     assert session.touched
 
 
-def test_looking_at_what_it_is_does_not_touch() -> None:
+def test_a_line_of_a_log_does_not_touch() -> None:
     session = stored(secret="hidden")
-    assert not session.is_new
     assert repr(session) == "<Session ['secret']>"
     assert not session.touched
     assert repr(Session()) == "<Session [] new>"

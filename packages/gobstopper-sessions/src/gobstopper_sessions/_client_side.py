@@ -31,7 +31,7 @@ class ClientSide:
 
     def is_due(self, session: Session) -> bool:
         """Whether the cookie of a session that nobody touched has to be renewed."""
-        stored, created = session._stored, session.created_at
+        stored, created = session._stored, session._created
         if stored is None or created is None:
             return False
         return self.lifetimes.is_due(time.time(), created, stored.expires_at)

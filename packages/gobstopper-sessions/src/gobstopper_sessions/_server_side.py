@@ -80,7 +80,7 @@ class ServerSide:
 
     def is_due(self, session: Session) -> bool:
         """Whether `save` has something to do for a session that nobody touched: to renew it."""
-        stored, created = session._stored, session.created_at
+        stored, created = session._stored, session._created
         if stored is None or created is None:
             return False
         return self.lifetimes.is_due(time.time(), created, stored.expires_at)
@@ -103,7 +103,7 @@ class ServerSide:
             return await self._create(session) or ""
         if stored is None:
             return await self._create(session)
-        created = session.created_at or 0.0
+        created = session._created or 0.0
         moved = session._id != stored.id
         data = encode(created, session._data, unless=stored.data) if session.touched else stored.data
         if not moved and (data == stored.data or (not self.storage.exact and _is_same(data, stored.data))):
@@ -123,7 +123,7 @@ class ServerSide:
         data = encode(now, session._data)
         self._check(data)
         await self._call(self.storage.create, storage_key(session_id), data, self.lifetimes.end(now, now))
-        session._id, session.created_at = session_id, now
+        session._id, session._created = session_id, now
         self._purge_soon()
         return session_id
 

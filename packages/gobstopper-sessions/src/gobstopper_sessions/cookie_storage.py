@@ -99,7 +99,7 @@ class CookieSessionStorage:
         if stored is None and not session._data and session._id is None:
             return "" if session._dropped else None
         now = time.time()
-        created = session.created_at or now
+        created = session._created or now
         expires = lifetimes.end(now, created)
         if stored is not None and session._id == stored.id and not self._changed(session, stored):
             if expires - stored.expires_at < lifetimes.margin:
@@ -113,7 +113,7 @@ class CookieSessionStorage:
                 f"the session makes a cookie of {len(value):,} bytes, and browsers drop it beyond {self._max_size:,}: "
                 "keep less in it, or use a storage on the server"
             )
-        session._id, session.created_at = sealed.id, created
+        session._id, session._created = sealed.id, created
         return value
 
     def _changed(self, session: Session, stored: Stored) -> bool:

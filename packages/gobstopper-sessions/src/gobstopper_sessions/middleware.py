@@ -185,7 +185,7 @@ class SessionMiddleware:
         """
         session = await self.open(websocket)
         session.pin()
-        if session.is_new or isinstance(self.backend, ClientSide):
+        if session._is_new or isinstance(self.backend, ClientSide):
             session.close("a WebSocket cannot set a cookie; begin or change the session in a request")
         try:
             await next_handler(websocket)
@@ -195,7 +195,7 @@ class SessionMiddleware:
         await self._save_websocket(session)
 
     async def _save_websocket(self, session: Session) -> None:
-        if not session.touched or session.is_new:
+        if not session.touched or session._is_new:
             return
         try:
             await self.backend.save(session)

@@ -41,12 +41,11 @@ class Session(MutableMapping[str, Any]):
     Attributes:
         touched: Whether anything was read or written: the answer then depends on the session.
         presented: Whether the client sent a session cookie, valid or not.
-        created_at: When it began, seconds since 1970; `None` for one that is not stored yet.
     """
 
     __slots__ = (
-        "_closed", "_cookie", "_data", "_dropped", "_flashed", "_id", "_pinned", "_stored",
-        "created_at", "presented", "touched",
+        "_closed", "_cookie", "_created", "_data", "_dropped", "_flashed", "_id", "_pinned", "_stored",
+        "presented", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -65,11 +64,23 @@ class Session(MutableMapping[str, Any]):
         self._flashed: list[tuple[str, str]] | None = None
         self._closed: str | None = None
         self._cookie: str | None = None
-        self.created_at = created_at
+        self._created = created_at
 
     @property
     def is_new(self) -> bool:
         """Whether the client came without a valid session, or it was invalidated."""
+        self.touched = True
+        return self._is_new
+
+    @property
+    def created_at(self) -> float | None:
+        """When it began, seconds since 1970; `None` for one that is not stored yet."""
+        self.touched = True
+        return self._created
+
+    @property
+    def _is_new(self) -> bool:
+        # For whoever has to know, and does not make the answer depend on it.
         return self._stored is None or self._dropped
 
     def rotate(self) -> None:
@@ -87,7 +98,7 @@ class Session(MutableMapping[str, Any]):
         self._flashed = None
         self._id = None
         self._dropped = True
-        self.created_at = None
+        self._created = None
 
     def flash(self, message: str, category: str = "message") -> None:
         """Leave a message for the next page that calls `get_flashed_messages`."""
@@ -159,7 +170,8 @@ class Session(MutableMapping[str, Any]):
         return len(self._data)
 
     def __repr__(self) -> str:
-        return f"<Session {sorted(self._data)}{' new' if self.is_new else ''}>"  # keys only: values may be secrets
+        # For logs, so it does not count as read. Keys only: values may be secrets.
+        return f"<Session {sorted(self._data)}{' new' if self._is_new else ''}>"
 
 
 @overload
